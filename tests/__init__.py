@@ -1,0 +1,1 @@
+"""The tests, by tier: house, unit, integration, acceptance, interop, bench."""

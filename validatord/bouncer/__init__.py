@@ -1,0 +1,1 @@
+"""One batch: the story of uncertain addresses through the paid API."""

@@ -1,0 +1,156 @@
+"""Every exception of the project.
+
+A refusal (a 4xx or 5xx reply) is data and never raised; what stands here are breakdowns.
+
+    ValidatordError
+    ├── ConfigurationError            bad or unreadable settings; names file, line or key
+    ├── AddressSyntaxError            not a mailbox; names the rule (also a ValueError)
+    ├── LookupFailed                  DNS gave no answer (timeout, SERVFAIL); NXDOMAIN and null MX are answers
+    ├── SessionFailed                 no conversation any more; carries the failure kind
+    │   ├── ConnectFailed · ConnectTimeout
+    │   ├── ReplyTimeout · Disconnected
+    │   ├── TLSFailed
+    │   └── ProtocolViolation         keeps the raw line
+    ├── GateClosed                    breaker open or budget used up; retry_at
+    ├── BouncerError
+    │   ├── BouncerUnavailable        definite failure of service or network; nothing happened; retry
+    │   ├── BouncerRateLimited        429; retry_at
+    │   ├── BouncerRejected           4xx; our request is wrong; do not retry
+    │   ├── BouncerOutOfCredits       402; pause the driver
+    │   └── BouncerUnclear            maybe done, maybe not; needs reconciling
+    └── StoreError
+        ├── StoreAway                 PostgreSQL is not there; wait and try again
+        └── LeaseLost                 someone else holds it now; drop the outcome
+"""
+
+from datetime import datetime
+
+
+class ValidatordError(Exception):
+    """Base of all; without a message the docstring's first line is the message."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").splitlines()[0])
+
+
+class ConfigurationError(ValidatordError):
+    """Settings that cannot be used; `problems` names each file, line or key."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class AddressSyntaxError(ValidatordError, ValueError):
+    """The text is not a mailbox; `rule` is the machine-readable rule it breaks."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class LookupFailed(ValidatordError):
+    """DNS gave no answer; `kind` is timeout, servfail, refused or malformed."""
+
+    def __init__(self, kind: str, message: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class SessionFailed(ValidatordError):
+    """The conversation is over and said nothing about any mailbox."""
+
+    kind = "session_failed"
+
+
+class ConnectFailed(SessionFailed):
+    """The TCP connection was refused or unreachable."""
+
+    kind = "connect_failed"
+
+
+class ConnectTimeout(SessionFailed):
+    """The TCP connection did not come about in time."""
+
+    kind = "connect_timeout"
+
+
+class ReplyTimeout(SessionFailed):
+    """A reply did not come in time; the session must not be used again."""
+
+    kind = "reply_timeout"
+
+
+class Disconnected(SessionFailed):
+    """The other side closed the connection."""
+
+    kind = "disconnected"
+
+
+class TLSFailed(SessionFailed):
+    """The TLS handshake failed."""
+
+    kind = "tls_failed"
+
+
+class ProtocolViolation(SessionFailed):
+    """The other side does not speak SMTP; `line` is what it said, bounded and escaped."""
+
+    kind = "protocol_violation"
+
+    def __init__(self, message: str = "", line: str = "") -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class GateClosed(ValidatordError):
+    """The lane lets nobody in before `retry_at`; `cause` names the breaker or budget."""
+
+    def __init__(self, cause: str, retry_at: datetime) -> None:
+        super().__init__(f"{cause} until {retry_at.isoformat()}")
+        self.cause = cause
+        self.retry_at = retry_at
+
+
+class BouncerError(ValidatordError):
+    """The Bouncer API did not do what was asked."""
+
+
+class BouncerUnavailable(BouncerError):
+    """A definite failure of service or network: nothing happened there."""
+
+
+class BouncerRateLimited(BouncerError):
+    """429; wait until `retry_at`."""
+
+    def __init__(self, message: str, retry_at: datetime) -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
+
+
+class BouncerRejected(BouncerError):
+    """The API refused our request for good; `http_status` says how."""
+
+    def __init__(self, message: str, http_status: int) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+
+
+class BouncerOutOfCredits(BouncerError):
+    """402: nothing may be bought before an operator acts."""
+
+
+class BouncerUnclear(BouncerError):
+    """Maybe done, maybe not: never repeated by itself."""
+
+
+class StoreError(ValidatordError):
+    """The ledger did not do what was asked."""
+
+
+class StoreAway(StoreError):
+    """PostgreSQL cannot be reached now."""
+
+
+class LeaseLost(StoreError):
+    """The lease belongs to somebody else by now; the outcome is dropped."""

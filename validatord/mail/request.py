@@ -1,0 +1,104 @@
+"""Work as values: a request, the lease of a domain, what is known of a domain."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from validatord.mail.mx import MXAnswer
+from validatord.mail.verdict import AcceptAll, Pin
+
+
+class Priority(StrEnum):
+    """How urgent a submission is; the numbers are the plan's and stand in the ledger."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def weight(self) -> int:
+        """The number in the ledger: higher goes first."""
+        return {"critical": 100, "high": 75, "normal": 50, "low": 25}[self.value]
+
+
+class RequestState(StrEnum):
+    """Where a request stands in the ledger."""
+
+    QUEUED = "queued"
+    HANDED_OVER = "handed_over"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationRequest:
+    """One wish to verify one mailbox, as a visit sees it."""
+
+    request_id: int
+    submission_id: int
+    client: str
+    address: str
+    local_part: str
+    domain: str
+    contact_id: UUID | None = None
+    priority: int = 50
+    attempt: int = 0  # attempts that reached an answer of their own
+    deferrals: int = 0  # how far along the retry schedule
+    pin: Pin = field(default_factory=Pin)
+    first_tried_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DomainFacts:
+    """What the ledger knows of a domain (`domain_cache`)."""
+
+    domain: str
+    mx: MXAnswer | None = None
+    provider_key: str = ""
+    accept_all: AcceptAll = AcceptAll.NOT_ASKED
+    accept_all_host_set: str = ""
+    accept_all_until: datetime | None = None
+    accept_all_seen: int = 0  # agreeing observations on different days
+    spf: str | None = None
+    dmarc: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What campaigns told about a mailbox (`email_events`)."""
+
+    hard_bounces: int = 0
+    soft_bounces: int = 0
+    opens: int = 0
+    replies: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What is known of an address without asking anybody."""
+
+    is_disposable: bool = False
+    is_role: bool = False
+    is_free: bool = False
+    suggestion: str = ""  # the address that was probably meant, or empty
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The row that a verdict becomes: everything `email_validation` and the exports show."""
+
+    status: str
+    reason: str
+    reasons: tuple[str, ...]
+    confidence: int
+    flags: Flags = field(default_factory=Flags)
+    mx_host: str = ""
+    mx_hosts: tuple[str, ...] = ()
+    reply: str = ""
+    dns_trace: dict[str, Any] = field(default_factory=dict[str, Any])
+    smtp_trace: dict[str, Any] = field(default_factory=dict[str, Any])
+    source: str = "probe"  # probe, syntax, dns, cache, bouncer …: who said it
+    checked_at: datetime | None = None
+    expires_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""How fast and how much at once: lanes, breakers, buckets, backoff; asyncio only."""

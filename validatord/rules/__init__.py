@@ -1,0 +1,1 @@
+"""Pure knowledge: what replies mean, what follows, risk, suggestions, score, policy; no I/O."""

@@ -1,0 +1,1 @@
+"""Talking SMTP without judging: one connection, one conversation, the pool of held sessions."""

@@ -1,0 +1,1 @@
+"""The ledger in PostgreSQL; every statement stands in sql/queries."""
