@@ -48,6 +48,7 @@ class VerificationRequest:
     deferrals: int = 0  # how far along the retry schedule
     pin: Pin = field(default_factory=Pin)
     first_tried_at: datetime | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

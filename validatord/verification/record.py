@@ -1,0 +1,147 @@
+"""Step 7 of a visit: write what was learned, many visits in one transaction.
+
+Visits hand in their records and wait until they are committed; the recorder writes when enough rows
+have gathered or the oldest has waited long enough. While PostgreSQL is away it keeps what it has and
+tries again: the visits wait, so memory is bounded by their number.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from validatord.clock import Clock
+from validatord.errors import LeaseLost, StoreAway
+from validatord.store.records import VisitRecord
+
+# Long enough not to hammer a server that starts, short enough to be back within a second or two.
+_AWAY_WAITS = (0.1, 0.2, 0.5, 1.0)
+
+Write = Callable[[Sequence[VisitRecord]], Awaitable[frozenset[str]]]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    record: VisitRecord
+    done: asyncio.Future[None]
+
+
+def count_rows(record: VisitRecord) -> int:
+    """How many request rows a record writes; at least one, for its release."""
+    return max(1, len(record.finished) + len(record.deferred) + len(record.handed_over))
+
+
+class Recorder:
+    """Batches the records of all visits: at most `flush_rows` rows or `flush_seconds` of waiting."""
+
+    def __init__(self, write: Write, clock: Clock, *, flush_rows: int, flush_seconds: float) -> None:
+        self._write = write
+        self._clock = clock
+        self._flush_rows = flush_rows
+        self._flush_seconds = flush_seconds
+        self._waiting: list[_Waiting] = []
+        self._rows = 0
+        self._arrived = asyncio.Event()
+        self._full = asyncio.Event()
+        self._is_closing = False
+
+    def __repr__(self) -> str:
+        return f"<Recorder {len(self._waiting)} records, {self._rows} rows waiting>"
+
+    async def record(self, record: VisitRecord) -> None:
+        """Hand in a record and wait until it is committed.
+
+        Raises:
+            LeaseLost: the domain belongs to somebody else by now; nothing of the record was written.
+        """
+        waiting = _Waiting(record, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._rows += count_rows(record)
+        self._arrived.set()
+        if self._rows >= self._flush_rows:
+            self._full.set()
+        await waiting.done
+
+    async def run(self) -> None:
+        """Write until `close`; what waits then is still written."""
+        while not (self._is_closing and not self._waiting):
+            await self._arrived.wait()
+            if not self._is_closing and not self._full.is_set():
+                await self._gather()
+            await self._flush()
+
+    def close(self) -> None:
+        """Write what is left without waiting for more, then let `run` return."""
+        self._is_closing = True
+        self._arrived.set()
+        self._full.set()
+
+    async def _gather(self) -> None:
+        """Give others the chance to join this write."""
+        timer = asyncio.ensure_future(self._clock.sleep(self._flush_seconds))
+        full = asyncio.ensure_future(self._full.wait())
+        try:
+            await asyncio.wait({timer, full}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (timer, full):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    def _take(self) -> list[_Waiting]:
+        taken: list[_Waiting] = []
+        rows = 0
+        while self._waiting and (not taken or rows + count_rows(self._waiting[0].record) <= self._flush_rows):
+            taken.append(self._waiting.pop(0))
+            rows += count_rows(taken[-1].record)
+        self._rows -= rows
+        if not self._waiting and not self._is_closing:
+            self._arrived.clear()
+        if self._rows < self._flush_rows and not self._is_closing:
+            self._full.clear()
+        return taken
+
+    async def _flush(self) -> None:
+        taken = self._take()
+        if taken:
+            await self._write_all(taken)
+
+    async def _write_all(self, taken: list[_Waiting]) -> None:
+        try:
+            lost = await self._write_patiently([item.record for item in taken])
+        except asyncio.CancelledError:
+            for item in taken:
+                item.done.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 the error goes to the visit that caused it
+            await self._isolate(taken, error)
+        else:
+            for item in taken:
+                _settle(item, lost)
+
+    async def _isolate(self, taken: list[_Waiting], error: Exception) -> None:
+        """Find the record that cannot be written, so that the others of its batch are."""
+        if len(taken) == 1:
+            if not taken[0].done.done():
+                taken[0].done.set_exception(error)
+            return
+        for item in taken:
+            await self._write_all([item])
+
+    async def _write_patiently(self, records: Sequence[VisitRecord]) -> frozenset[str]:
+        for attempt in range(10_000):
+            try:
+                return await self._write(records)
+            except StoreAway:
+                await self._clock.sleep(_AWAY_WAITS[min(attempt, len(_AWAY_WAITS) - 1)])
+        msg = "PostgreSQL stayed away"
+        raise StoreAway(msg)
+
+
+def _settle(item: _Waiting, lost: frozenset[str]) -> None:
+    if item.done.done():
+        return
+    if item.record.domain in lost:
+        item.done.set_exception(LeaseLost(f"{item.record.domain} is leased by somebody else now"))
+    else:
+        item.done.set_result(None)
