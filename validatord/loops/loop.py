@@ -50,10 +50,11 @@ class Loop:
             await self._wait(stop, self._interval_seconds() * self._rng.random())
         while not stop.is_set():
             self._woken.clear()
-            await self._run_safely()
+            if not await self._run_safely():
+                self._woken.clear()  # after a failure only the tick starts the next run
             await self._wait(stop, self._interval_seconds())
 
-    async def _run_safely(self) -> None:
+    async def _run_safely(self) -> bool:
         try:
             await self._run_once()
         except StoreAway:
@@ -67,6 +68,8 @@ class Loop:
                 logger.bind(loop=self.name).info("PostgreSQL is back")
             self._is_away = False
             self.last_success_at = self._clock.now()
+            return True
+        return False
 
     async def _wait(self, stop: asyncio.Event, seconds: float) -> None:
         waits = [asyncio.ensure_future(self._clock.sleep(seconds))]

@@ -1,0 +1,109 @@
+"""Writes results as CSV or JSON lines, row by row.
+
+In CSV a cell that a spreadsheet would take for a formula gets an apostrophe in front; JSON lines carry
+everything as it is.
+"""
+
+import csv
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import orjson
+
+from validatord.errors import ConfigurationError
+from validatord.store.submissions import ResultRow
+
+FIELDS = (
+    "email",
+    "status",
+    "reason",
+    "reasons",
+    "confidence",
+    "flags",
+    "suggestion",
+    "mx_host",
+    "reply",
+    "attempts",
+    "checked_at",
+    "due_at",
+    "source",
+)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Writer(Protocol):
+    """Takes results one by one."""
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Write one result."""
+        ...
+
+
+def to_public(row: ResultRow) -> dict[str, Any]:
+    """Return a result under its public names, in their order."""
+    flags = [name for name in ("disposable", "role", "free") if getattr(row, f"is_{name}")]
+    return {
+        "email": row.address,
+        "status": row.status or "unknown",
+        "reason": row.reason or row.deferral_reason or "",
+        "reasons": list(row.reasons),
+        "confidence": row.confidence,
+        "flags": flags,
+        "suggestion": row.suggestion or "",
+        "mx_host": row.mx_host or "",
+        "reply": row.reply or "",
+        "attempts": row.attempts,
+        "checked_at": row.checked_at.isoformat(timespec="seconds") if row.checked_at else "",
+        "due_at": row.due_at.isoformat(timespec="seconds") if row.due_at else "",
+        "source": row.source or "",
+    }
+
+
+class CSVWriter:
+    """RFC 4180 with a header; lists are joined by a blank."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._rows = csv.writer(stream)
+        self._rows.writerow(FIELDS)
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Write one result."""
+        self._rows.writerow([_cell(row[name]) for name in FIELDS])
+
+
+class JSONLinesWriter:
+    """One JSON object a line."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Write one result."""
+        self._stream.write(orjson.dumps(row).decode() + "\n")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    text = " ".join(str(item) for item in value) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] any list joins
+    text = text.replace("\r", " ").replace("\n", " ").replace("\x00", "")
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+@contextmanager
+def open_writer(path: str, form: str = "") -> Iterator[Writer]:
+    """Open `path` ("-" is standard output) for results; the form follows the ending unless given."""
+    chosen = form or ("jsonl" if path.endswith((".jsonl", ".ndjson", ".json")) else "csv")
+    make = JSONLinesWriter if chosen == "jsonl" else CSVWriter
+    if path in {"", "-"}:
+        yield make(sys.stdout)
+        sys.stdout.flush()
+        return
+    try:
+        with Path(path).open("w", encoding="utf-8", newline="") as stream:
+            yield make(stream)
+    except OSError as error:
+        raise ConfigurationError([f"{path}: {error.strerror}"]) from error

@@ -1,0 +1,115 @@
+"""The dispatcher: leases due domains whose lane has room and starts a visit for each.
+
+It never holds more visits than `global_concurrency`, so what is in memory is bounded whatever waits in
+the ledger. It renews the leases of running visits, and at a stop it lets them finish for a grace time.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from loguru import logger
+
+from validatord.clock import Clock
+from validatord.errors import LeaseLost, StoreAway
+from validatord.store.leases import DomainVisit
+
+# The most domains one statement leases: more would only wait in memory.
+_MOST_AT_ONCE = 200
+_FAILED_VISIT_WAIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What the dispatcher does, given by the engine: lease, visit, renew, give back."""
+
+    lease: Callable[[int], Awaitable[Sequence[DomainVisit]]]
+    visit: Callable[[DomainVisit], Awaitable[None]]
+    renew: Callable[[Sequence[str]], Awaitable[object]]
+    give_back: Callable[[str, float], Awaitable[object]]  # domain, seconds before it is due again
+
+
+@dataclass(slots=True)
+class _Counts:
+    visits: int = 0
+    failures: int = 0
+    lost: int = 0
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Leases and visits; `run_once` is one round of leasing."""
+
+    hands: Hands
+    clock: Clock
+    global_concurrency: Callable[[], int]
+    wake: Callable[[], None] = lambda: None
+    active: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
+    counts: _Counts = field(default_factory=_Counts)
+    is_paused: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Dispatcher {len(self.active)} active, {self.counts.visits} done, {self.counts.failures} failed>"
+
+    async def run_once(self) -> int:
+        """Lease as many due domains as there is room for, and start their visits."""
+        room = min(self.global_concurrency() - len(self.active), _MOST_AT_ONCE)
+        if room <= 0 or self.is_paused:
+            return 0
+        leased = await self.hands.lease(room)
+        for work in leased:
+            self._start(work)
+        if len(leased) == room == _MOST_AT_ONCE:
+            self.wake()
+        return len(leased)
+
+    async def renew_once(self) -> int:
+        """Renew the leases of every running visit."""
+        domains = list(self.active)
+        if domains:
+            await self.hands.renew(domains)
+        return len(domains)
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Let running visits finish for the grace time, then cancel them and wait for their end."""
+        self.is_paused = True
+        tasks = list(self.active.values())
+        if tasks:
+            timer = asyncio.ensure_future(self.clock.sleep(grace_seconds))
+            everything = asyncio.ensure_future(asyncio.wait(tasks))
+            await asyncio.wait({timer, everything}, return_when=asyncio.FIRST_COMPLETED)
+            timer.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(timer, everything, *tasks, return_exceptions=True)
+
+    def _start(self, work: DomainVisit) -> None:
+        task = asyncio.create_task(self._visit(work), name=f"visit {work.domain}")
+        self.active[work.domain] = task
+        task.add_done_callback(lambda _: self._finish(work.domain))
+
+    def _finish(self, domain: str) -> None:
+        self.active.pop(domain, None)
+        self.counts.visits += 1
+        self.wake()
+
+    async def _visit(self, work: DomainVisit) -> None:
+        """Run one visit; none of its exceptions may reach the loop."""
+        with logger.contextualize(domain=work.domain):
+            try:
+                await self.hands.visit(work)
+            except LeaseLost:
+                self.counts.lost += 1
+                logger.warning("lease lost; the outcome of this visit was dropped")
+            except StoreAway:
+                logger.warning("PostgreSQL is away; the lease of this visit will expire")
+            except Exception:  # noqa: BLE001 one visit must not take the daemon down
+                self.counts.failures += 1
+                logger.exception("visit failed; the domain is due again in a minute")
+                await self._put_back(work.domain)
+
+    async def _put_back(self, domain: str) -> None:
+        try:
+            await self.hands.give_back(domain, _FAILED_VISIT_WAIT_SECONDS)
+        except StoreAway:
+            logger.warning("PostgreSQL is away; the lease of this visit will expire")
