@@ -13,6 +13,10 @@ from validatord.mail.transcript import Transcript
 from validatord.mail.verdict import AcceptAll, ReplyReading, Stage
 
 
+# `ProbeReport.failure` where the local part needs RFC 6531 and the host does not offer it: no RCPT was sent.
+SMTPUTF8_UNSUPPORTED = "smtputf8_unsupported"
+
+
 class Signal(StrEnum):
     """What a lane is told about how the receiver treats us; an answer about a mailbox is no failure."""
 
@@ -33,7 +37,9 @@ class ProbeReport:
     here with stage MAIL for every mailbox of the envelope. `control` is the accept-all state after this
     attempt. `postmaster`, where asked, is how postmaster@ of the same domain was answered in the same
     session, and `is_same_for_postmaster` that both texts were equal once the address is cut out.
-    `is_backup_mx`: a better-preference host failed before this one answered.
+    `is_backup_mx`: a better-preference host failed before this one answered. `is_control_cached`: the
+    accept-all state was known before and not asked in this session, so it says nothing about this host.
+    `failure` is the `kind` of a SessionFailed, or SMTPUTF8_UNSUPPORTED where nothing could be asked.
     """
 
     mailbox: Mailbox
@@ -47,4 +53,5 @@ class ProbeReport:
     is_same_for_postmaster: bool = False
     is_backup_mx: bool = False
     is_implicit_mx: bool = False
+    is_control_cached: bool = False
     transcript: Transcript = field(default_factory=Transcript)
