@@ -1,0 +1,110 @@
+"""Migrations: whole or not at all, once, in order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from validatord import errors
+from validatord.store import migrations
+from validatord.store.database import Database
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "0001_first.sql").write_text("CREATE TABLE first (id int);")
+    (tmp_path / "0002_second.sql").write_text("CREATE TABLE second (id int);")
+    return tmp_path
+
+
+@pytest.fixture
+async def empty(empty_dsn: str) -> AsyncIterator[Database]:
+    opened = await Database.open(empty_dsn, pool_size=4)
+    yield opened
+    await opened.aclose()
+
+
+async def has_table(database: Database, name: str) -> bool:
+    return await database.fetch_value("SELECT to_regclass($1) IS NOT NULL", name)
+
+
+async def test_files_run_in_order_and_once(empty: Database, folder: Path) -> None:
+    """Every file runs exactly once, by its number."""
+    assert await migrations.migrate(empty, folder) == ["0001_first", "0002_second"]
+    assert await migrations.migrate(empty, folder) == []
+
+
+async def test_the_shipped_schema_applies(empty: Database) -> None:
+    """The files of the project make a schema from nothing."""
+    ran = await migrations.migrate(empty)
+
+    assert ran[0] == "0001_ledger"
+    assert await has_table(empty, "requests")
+
+
+async def test_a_failing_file_leaves_nothing_behind(empty: Database, folder: Path) -> None:
+    """A file counts as a whole: what ran before its mistake is rolled back, earlier files stay."""
+    second = folder / "0002_second.sql"
+    second.write_text("CREATE TABLE second (id int); SELECT no_such_function();")
+
+    with pytest.raises(asyncpg.UndefinedFunctionError):
+        await migrations.migrate(empty, folder)
+
+    assert await has_table(empty, "first")
+    assert not await has_table(empty, "second")
+
+    second.write_text("CREATE TABLE second (id int);")
+    assert await migrations.migrate(empty, folder) == ["0002_second"]
+
+
+async def test_killed_in_the_middle_is_completed_by_the_next_start(empty: Database, folder: Path) -> None:
+    """F34: the server process of a running migration dies; the next start completes it."""
+    second = folder / "0002_second.sql"
+    whole = second.read_text()
+    second.write_text(whole + " SELECT pg_terminate_backend(pg_backend_pid());")
+
+    with pytest.raises(errors.StoreAway):
+        await migrations.migrate(empty, folder)
+
+    second.write_text(whole)
+    assert await migrations.migrate(empty, folder) == ["0002_second"]
+    assert await has_table(empty, "second")
+
+
+async def test_concurrent_starts_take_turns(empty: Database, folder: Path) -> None:
+    """Two starts at once: each file runs in exactly one of them and both end well."""
+    ran = await asyncio.gather(*(migrations.migrate(empty, folder) for _ in range(4)))
+
+    assert sorted(name for names in ran for name in names) == ["0001_first", "0002_second"]
+
+
+async def test_a_newer_schema_is_refused(empty: Database, folder: Path) -> None:
+    """F33: a program older than the schema must not touch it."""
+    await migrations.migrate(empty, folder)
+    (folder / "0002_second.sql").unlink()
+
+    with pytest.raises(errors.StoreError, match="version 2, this program knows 1"):
+        await migrations.migrate(empty, folder)
+
+
+async def test_a_changed_file_is_refused(empty: Database, folder: Path) -> None:
+    """A file that ran may not change: nobody would know which schema there is."""
+    await migrations.migrate(empty, folder)
+    (folder / "0001_first.sql").write_text("CREATE TABLE first (id bigint);")
+
+    with pytest.raises(errors.StoreError, match="0001_first was changed"):
+        await migrations.migrate(empty, folder)
+
+
+@pytest.mark.parametrize("names", [["second.sql"], ["0001_again.sql"]])
+def test_names_carry_unique_numbers(folder: Path, names: list[str]) -> None:
+    """A file without a number, or with a number twice, is a mistake of ours."""
+    for name in names:
+        (folder / name).write_text("SELECT 1;")
+
+    with pytest.raises(errors.StoreError):
+        migrations.load_migrations(folder)
