@@ -96,7 +96,7 @@ class EmbeddedPostgres:
         return f"postgresql://validatord@/postgres?host={quote(str(self._socket_dir), safe='/')}&port={_PORT}"
 
     def start(self) -> str:
-        """Return the DSN of a server that answers; call it from the main thread.
+        """Return the DSN of a server that answers; it blocks for as long as that takes.
 
         Raises `EmbeddedFailed` with what the server's log says, where it does not come up in time.
         """

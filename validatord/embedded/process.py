@@ -1,20 +1,23 @@
 """A server as a child process of ours that cannot outlive us.
 
 Why not `pg_ctl` or the servers' own daemon modes: a server that detaches itself belongs to nobody once we
-are killed. A direct child gets a signal from the kernel the moment the thread that started it ends, so
-`start` insists on the main thread.
+are killed. A direct child gets a signal from the kernel the moment the *thread* that started it ends, so
+every server is started by one thread that lives as long as the process.
 """
 
 import contextlib
 import ctypes
 import fcntl
+import functools
 import os
+import queue
 import signal
 import stat
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -81,8 +84,10 @@ def launch(spec: Launch) -> "subprocess.Popen[bytes]":
     It stands in a session of its own: Ctrl-C in a terminal must reach us alone, since we still
     want to write when we stop.
     """
-    if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("start servers from the main thread: they end with the thread that started them")
+    return _starter.run(functools.partial(_launch_here, spec))
+
+
+def _launch_here(spec: Launch) -> "subprocess.Popen[bytes]":
     bind = _make_death_bond(spec.death_signal)
     with _open_log(spec.log) as log:
         return subprocess.Popen(  # noqa: S603 our own command line
@@ -97,6 +102,38 @@ def launch(spec: Launch) -> "subprocess.Popen[bytes]":
             preexec_fn=bind,  # noqa: PLW1509 two system calls, prepared before the fork
             **spec.account.drop,
         )
+
+
+class _Starter:
+    """A thread that starts servers and never ends before the process does."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def run(self, make: "Callable[[], subprocess.Popen[bytes]]") -> "subprocess.Popen[bytes]":
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="server starter", daemon=True)
+                self._thread.start()
+        done: Future[subprocess.Popen[bytes]] = Future()
+
+        def job() -> None:
+            try:
+                done.set_result(make())
+            except BaseException as error:  # noqa: BLE001 it belongs to the caller's thread
+                done.set_exception(error)
+
+        self._jobs.put(job)
+        return done.result()
+
+    def _serve(self) -> None:
+        while True:
+            self._jobs.get()()
+
+
+_starter = _Starter()
 
 
 def clean_environment() -> dict[str, str]:

@@ -84,7 +84,7 @@ class EmbeddedRedis:
         return f"unix://{self._socket_path}"
 
     def start(self) -> str:
-        """Return the URL of a server that answers; call it from the main thread.
+        """Return the URL of a server that answers; it blocks for as long as that takes.
 
         Raises `EmbeddedFailed` where no program is found or it does not come up in time.
         """

@@ -62,6 +62,7 @@ class DomainFacts:
     accept_all_host_set: str = ""
     accept_all_until: datetime | None = None
     accept_all_seen: int = 0  # agreeing observations on different days
+    accept_all_seen_at: datetime | None = None  # when the last of them was made
     spf: str | None = None
     dmarc: str | None = None
 
@@ -102,4 +103,5 @@ class Finding:
     smtp_trace: dict[str, Any] = field(default_factory=dict[str, Any])
     source: str = "probe"  # probe, syntax, dns, cache, bouncer …: who said it
     checked_at: datetime | None = None
-    expires_at: datetime | None = None
+    expires_at: datetime | None = None  # when the row counts as out of date
+    fresh_until: datetime | None = None  # reused instead of asked again until then; None: never
