@@ -20,11 +20,15 @@ class MXOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MXHost:
-    """One host to talk to: its name, preference, and the addresses that were checked."""
+    """One host to talk to: its name, preference, and the addresses that were checked.
+
+    `canonical_name` is where the name leads if it is an alias, else empty: it may tell the provider.
+    """
 
     name: str
     preference: int
     addresses: tuple[str, ...]
+    canonical_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class MXAnswer:
 
     `hosts` are sorted by preference and hold only usable ones. `is_implicit`: the domain is its own MX
     host (RFC 5321 5.1). `trace` is what was asked and answered, as text lines, for `dns_trace`.
+    `unanswered_preference` is the best preference among the hosts DNS said nothing about this time: a
+    usable host behind it is a backup.
     """
 
     domain: str
@@ -43,11 +49,13 @@ class MXAnswer:
     trace: tuple[str, ...] = ()
     looked_up_at: datetime | None = None
     expires_at: datetime | None = None
+    unanswered_preference: int | None = None
 
     @property
     def best_preference(self) -> int | None:
-        """The lowest preference number among the usable hosts."""
-        return min((host.preference for host in self.hosts), default=None)
+        """The lowest preference number among the usable hosts and those DNS did not answer for."""
+        unanswered = () if self.unanswered_preference is None else (self.unanswered_preference,)
+        return min((*(host.preference for host in self.hosts), *unanswered), default=None)
 
     @property
     def host_set(self) -> str:
@@ -58,16 +66,28 @@ class MXAnswer:
         """Return a JSON-ready dict for `domain_cache.mx_answer`."""
         return {
             "outcome": self.outcome.value,
-            "hosts": [{"name": h.name, "preference": h.preference, "addresses": list(h.addresses)} for h in self.hosts],
+            "hosts": [
+                {
+                    "name": host.name,
+                    "preference": host.preference,
+                    "addresses": list(host.addresses),
+                    "canonical_name": host.canonical_name,
+                }
+                for host in self.hosts
+            ],
             "is_implicit": self.is_implicit,
             "failure": self.failure,
             "trace": list(self.trace),
+            "unanswered_preference": self.unanswered_preference,
         }
 
     @classmethod
     def from_json(cls, domain: str, data: dict[str, Any], looked_up_at: datetime, expires_at: datetime) -> "MXAnswer":
         """Read what `to_json` wrote."""
-        hosts = tuple(MXHost(h["name"], int(h["preference"]), tuple(h["addresses"])) for h in data["hosts"])
+        hosts = tuple(
+            MXHost(host["name"], int(host["preference"]), tuple(host["addresses"]), host.get("canonical_name", ""))
+            for host in data["hosts"]
+        )
         return cls(
             domain,
             MXOutcome(data["outcome"]),
@@ -77,4 +97,5 @@ class MXAnswer:
             trace=tuple(data.get("trace", ())),
             looked_up_at=looked_up_at,
             expires_at=expires_at,
+            unanswered_preference=data.get("unanswered_preference"),
         )
