@@ -1,0 +1,1 @@
+"""The room lookup/, against a real name server on loopback."""

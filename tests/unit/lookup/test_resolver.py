@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
+import dns.resolver
 import pytest
 
 from tests.fakes.clock import FakeClock
@@ -23,7 +24,7 @@ async def test_records_come_with_ttl_and_values(server: FakeDNS, resolver: Resol
 
     answer = await resolver.query(NAME, "MX")
 
-    assert AnswerKind.FOUND == answer.kind
+    assert answer.kind == AnswerKind.FOUND
     assert {Record("mx1.example.com", 10), Record("mx2.example.com", 20)} == set(answer.records)
     assert timedelta(seconds=77) == answer.ttl
 
@@ -32,8 +33,8 @@ async def test_no_data_is_not_nxdomain(server: FakeDNS, resolver: Resolver) -> N
     """A name that exists without such records is told apart from a name that does not exist."""
     server.update({(NAME, "A"): ["192.0.2.1"]})
 
-    assert AnswerKind.NO_DATA == (await resolver.query(NAME, "MX")).kind
-    assert AnswerKind.NXDOMAIN == (await resolver.query("missing.example.com", "MX")).kind
+    assert (await resolver.query(NAME, "MX")).kind == AnswerKind.NO_DATA
+    assert (await resolver.query("missing.example.com", "MX")).kind == AnswerKind.NXDOMAIN
 
 
 async def test_negative_answer_lasts_the_least_of_soa_ttl_and_minimum(server: FakeDNS, resolver: Resolver) -> None:
@@ -77,7 +78,7 @@ async def test_the_real_answer_is_found_behind_the_fault(server: FakeDNS, resolv
     """A forged datagram before the answer, a server without EDNS and a cut answer cost nothing but time."""
     server.update({(NAME, "A"): Zone(["192.0.2.1"], fault=fault)})
 
-    assert ("192.0.2.1",) == (await resolver.query(NAME, "A")).values
+    assert (await resolver.query(NAME, "A")).values == ("192.0.2.1",)
 
 
 async def test_long_answer_comes_over_tcp_and_is_bounded(server: FakeDNS, resolver: Resolver) -> None:
@@ -86,8 +87,8 @@ async def test_long_answer_comes_over_tcp_and_is_bounded(server: FakeDNS, resolv
 
     answer = await resolver.query(NAME, "A")
 
-    assert MAX_RECORDS == len(answer.records)
-    assert [(NAME, "A", "udp"), (NAME, "A", "tcp")] == server.queries
+    assert len(answer.records) == MAX_RECORDS
+    assert server.queries == [(NAME, "A", "udp"), (NAME, "A", "tcp")]
 
 
 async def test_edns_is_offered_first_and_dropped_on_formerr(server: FakeDNS, resolver: Resolver) -> None:
@@ -96,14 +97,14 @@ async def test_edns_is_offered_first_and_dropped_on_formerr(server: FakeDNS, res
 
     await resolver.query(NAME, "A")
 
-    assert [True, False] == server.has_edns
+    assert server.has_edns == [True, False]
 
 
 async def test_lost_datagram_is_sent_again(server: FakeDNS, resolver: Resolver) -> None:
     """One silent turn of the only server is no failure."""
     server.update({(NAME, "A"): Turns([Fault.NO_ANSWER, ["192.0.2.1"]])})
 
-    assert ("192.0.2.1",) == (await resolver.query(NAME, "A")).values
+    assert (await resolver.query(NAME, "A")).values == ("192.0.2.1",)
 
 
 async def test_servfail_of_the_only_server_is_not_asked_again(server: FakeDNS, resolver: Resolver) -> None:
@@ -113,7 +114,7 @@ async def test_servfail_of_the_only_server_is_not_asked_again(server: FakeDNS, r
     with pytest.raises(errors.LookupFailed):
         await resolver.query(NAME, "A")
 
-    assert 1 == server.count("A")
+    assert server.count("A") == 1
 
 
 @pytest.mark.parametrize("fault", [Fault.NO_ANSWER, Fault.SERVFAIL, Fault.REFUSED, Fault.FORGED_SECTION])
@@ -125,8 +126,8 @@ async def test_next_server_answers_where_the_first_does_not(
     async with FakeDNS({(NAME, "A"): fault}) as broken:
         resolver = Resolver(settings(resolvers=(broken.endpoint, server.endpoint)), clock)
 
-        assert ("192.0.2.1",) == (await resolver.query(NAME, "A")).values
-        assert 1 == broken.count("A")
+        assert (await resolver.query(NAME, "A")).values == ("192.0.2.1",)
+        assert broken.count("A") == 1
 
 
 async def test_silent_server_goes_last_until_its_penalty_is_over(
@@ -143,7 +144,7 @@ async def test_silent_server_goes_last_until_its_penalty_is_over(
         for _ in range(2):
             await resolver.query(NAME, "A")
 
-        assert (1, 2) == (during, dead.count("A"))
+        assert (during, dead.count("A")) == (1, 2)
 
 
 async def test_closed_port_is_unreachable_at_once(settings: Settings, clock: FakeClock) -> None:
@@ -155,7 +156,7 @@ async def test_closed_port_is_unreachable_at_once(settings: Settings, clock: Fak
     with pytest.raises(errors.LookupFailed) as failure:
         await resolver.query(NAME, "A")
 
-    assert "unreachable" == failure.value.kind
+    assert failure.value.kind == "unreachable"
 
 
 async def test_restarted_server_answers_again(server: FakeDNS, settings: Settings, clock: FakeClock) -> None:
@@ -168,7 +169,7 @@ async def test_restarted_server_answers_again(server: FakeDNS, settings: Setting
     host, port = first.endpoint.split(":")
 
     async with FakeDNS({(NAME, "A"): ["192.0.2.2"]}, host=host, port=int(port)):
-        assert ("192.0.2.2",) == (await resolver.query(NAME, "A")).values
+        assert (await resolver.query(NAME, "A")).values == ("192.0.2.2",)
 
 
 async def test_late_answer_of_one_query_does_not_reach_another(server: FakeDNS, resolver: Resolver) -> None:
@@ -179,7 +180,7 @@ async def test_late_answer_of_one_query_does_not_reach_another(server: FakeDNS, 
 
     server.release()
 
-    assert ("192.0.2.1",) == (await resolver.query(NAME, "A")).values
+    assert (await resolver.query(NAME, "A")).values == ("192.0.2.1",)
 
 
 async def test_aliases_are_followed_and_lower_the_ttl(server: FakeDNS, resolver: Resolver) -> None:
@@ -228,7 +229,7 @@ async def test_alias_loop_is_a_failure(settings: Settings, clock: FakeClock, is_
         with pytest.raises(errors.LookupFailed) as failure:
             await resolver.query("a.example", "MX")
 
-    assert "malformed" == failure.value.kind
+    assert failure.value.kind == "malformed"
 
 
 @pytest.mark.parametrize("name", ["ex..ample", "x" * 64 + ".example", "ümlaut.example", ".".join(["abcdefgh"] * 40)])
@@ -237,7 +238,7 @@ async def test_text_that_is_no_name_is_not_asked(server: FakeDNS, resolver: Reso
     with pytest.raises(errors.LookupFailed) as failure:
         await resolver.query(name, "A")
 
-    assert ("malformed", []) == (failure.value.kind, server.queries)
+    assert (failure.value.kind, server.queries) == ("malformed", [])
 
 
 async def test_text_records_are_joined_and_clean(server: FakeDNS, resolver: Resolver) -> None:
@@ -264,8 +265,8 @@ async def test_no_more_queries_at_once_than_allowed(server: FakeDNS, settings: S
     server.release()
     await asyncio.gather(*tasks)
 
-    assert (3, "Resolver(servers=1, running=3)") == (at_once, shown)
-    assert "Resolver(servers=1, running=0)" == repr(resolver)
+    assert (at_once, shown) == (3, "Resolver(servers=1, running=3)")
+    assert repr(resolver) == "Resolver(servers=1, running=0)"
 
 
 async def test_cancelled_query_gives_its_slot_back(server: FakeDNS, settings: Settings, clock: FakeClock) -> None:
@@ -278,7 +279,7 @@ async def test_cancelled_query_gives_its_slot_back(server: FakeDNS, settings: Se
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
-    assert ("192.0.2.1",) == (await resolver.query(NAME, "A")).values
+    assert (await resolver.query(NAME, "A")).values == ("192.0.2.1",)
 
 
 async def test_confirmation_goes_to_the_second_opinion(server: FakeDNS, settings: Settings, clock: FakeClock) -> None:
@@ -286,8 +287,8 @@ async def test_confirmation_goes_to_the_second_opinion(server: FakeDNS, settings
     async with FakeDNS({(NAME, "A"): ["192.0.2.2"]}) as second:
         resolver = Resolver(settings(confirm_resolvers=(second.endpoint,)), clock)
 
-        assert ("192.0.2.2",) == (await resolver.confirm(NAME, "A")).values
-        assert [] == server.queries
+        assert (await resolver.confirm(NAME, "A")).values == ("192.0.2.2",)
+        assert server.queries == []
 
 
 async def test_ping_asks_for_the_root(server: FakeDNS, resolver: Resolver) -> None:
@@ -296,7 +297,7 @@ async def test_ping_asks_for_the_root(server: FakeDNS, resolver: Resolver) -> No
 
     await resolver.ping()
 
-    assert [(".", "NS", "udp")] == server.queries
+    assert server.queries == [(".", "NS", "udp")]
 
 
 async def test_closed_resolver_asks_nobody(server: FakeDNS, resolver: Resolver) -> None:
@@ -306,7 +307,7 @@ async def test_closed_resolver_asks_nobody(server: FakeDNS, resolver: Resolver) 
     with pytest.raises(errors.LookupFailed):
         await resolver.query(NAME, "A")
 
-    assert [] == server.queries
+    assert server.queries == []
 
 
 async def test_server_over_ipv6_is_asked(settings: Settings, clock: FakeClock) -> None:
@@ -315,14 +316,18 @@ async def test_server_over_ipv6_is_asked(settings: Settings, clock: FakeClock) -
         async with FakeDNS({(NAME, "A"): ["192.0.2.1"]}, host="::1") as server:
             resolver = Resolver(settings(resolvers=(server.endpoint,)), clock)
 
-            assert ("192.0.2.1",) == (await resolver.query(NAME, "A")).values
+            assert (await resolver.query(NAME, "A")).values == ("192.0.2.1",)
     except OSError:
         pytest.skip("this machine has no IPv6 loopback")
 
 
-def test_system_servers_are_used_without_settings(clock: FakeClock) -> None:
-    """With no server named, the system's are read."""
-    try:
-        assert "running=0" in repr(Resolver(LookupSettings(), clock))
-    except errors.ConfigurationError as failure:
-        assert "lookup.resolvers" in str(failure)
+def test_system_servers_are_used_without_settings(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no server named, the system's are read; a system that names none is a configuration error."""
+
+    def name_none(**_: object) -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    assert repr(Resolver(LookupSettings(), clock)).endswith("running=0)")
+    monkeypatch.setattr("dns.resolver.Resolver", name_none)
+    with pytest.raises(errors.ConfigurationError, match=r"lookup\.resolvers"):
+        Resolver(LookupSettings(), clock)
