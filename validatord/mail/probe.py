@@ -12,7 +12,6 @@ from validatord.mail.reply import Reply
 from validatord.mail.transcript import Transcript
 from validatord.mail.verdict import AcceptAll, ReplyReading, Stage
 
-
 # `ProbeReport.failure` where the local part needs RFC 6531 and the host does not offer it: no RCPT was sent.
 SMTPUTF8_UNSUPPORTED = "smtputf8_unsupported"
 

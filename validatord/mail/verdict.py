@@ -167,6 +167,7 @@ class Pin:
     mx_address: str = ""
     last_meaning: str = ""
     last_text: str = ""
+    text_since: str = ""  # when `last_text` was first heard, ISO 8601
     node: str = ""
 
 
