@@ -18,12 +18,14 @@ A refusal (a 4xx or 5xx reply) is data and never raised; what stands here are br
     │   ├── BouncerRejected           4xx; our request is wrong; do not retry
     │   ├── BouncerOutOfCredits       402; pause the driver
     │   └── BouncerUnclear            maybe done, maybe not; needs reconciling
+    ├── EnqueueFailed                 Redis did not take a chunk; repeating the call is safe
     └── StoreError
         ├── StoreAway                 PostgreSQL is not there; wait and try again
         └── LeaseLost                 someone else holds it now; drop the outcome
 """
 
 from datetime import datetime
+from typing import Any
 
 
 class ValidatordError(Exception):
@@ -58,9 +60,15 @@ class LookupFailed(ValidatordError):
 
 
 class SessionFailed(ValidatordError):
-    """The conversation is over and said nothing about any mailbox."""
+    """The conversation is over and said nothing about any mailbox.
+
+    `exchanges` are the `mail.transcript.Exchange`s up to there. `is_ours`: the trouble lies on our side
+    (source address, proxy, file descriptors) and says nothing about the host.
+    """
 
     kind = "session_failed"
+    exchanges: tuple[Any, ...] = ()
+    is_ours: bool = False
 
 
 class ConnectFailed(SessionFailed):
@@ -142,6 +150,14 @@ class BouncerOutOfCredits(BouncerError):
 
 class BouncerUnclear(BouncerError):
     """Maybe done, maybe not: never repeated by itself."""
+
+
+class EnqueueFailed(ValidatordError):
+    """Redis did not take a chunk of a submission; `enqueued` addresses before it are queued, repeating is safe."""
+
+    def __init__(self, message: str, enqueued: int) -> None:
+        super().__init__(message)
+        self.enqueued = enqueued
 
 
 class StoreError(ValidatordError):
