@@ -192,6 +192,10 @@ class PacingSettings(Section):
     )
     open_for: DurationOrZero = Field(default=timedelta(minutes=45), description="How long that breaker stays open.")
     is_slow_start: bool = Field(default=True, description="Lanes start with one session and grow with success.")
+    warm_up: int = Field(
+        default=0, ge=0, description="RCPT per day and lane in a lane's first week, doubling weekly; 0: no warm-up."
+    )
+    providers_file: str = Field(default="", description="MX providers and their pace; empty: the shipped table.")
 
 
 class RetrySettings(Section):
