@@ -73,7 +73,7 @@ def parse_networks(texts: tuple[str, ...]) -> tuple[AnyNetwork, ...]:
         try:
             found.append(ipaddress.ip_network(text.strip(), strict=False))
         except ValueError:
-            problems.append(f'lookup.deny_addresses: "{text}" is neither an IP address nor a network')
+            problems.append(f'"{text}" is neither an IP address nor a network')
     if problems:
         raise errors.ConfigurationError(problems)
     return tuple(found)
