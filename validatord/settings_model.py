@@ -109,6 +109,11 @@ class IdentitySettings(Section):
     envelope_sender: EnvelopeSender = Field(
         default="probe@localhost", description="MAIL FROM of our probes: a real mailbox of ours; empty: <>."
     )
+    alternative_sender: str = Field(
+        default="",
+        pattern=r"^(<>|[^\s<>@]+@[^\s<>@]+)?$",
+        description="Tried once where the envelope sender is refused: an address, or <>; empty: none.",
+    )
     proxy: ProxyURL = Field(default=SecretStr(""), description="socks5://…; empty: none.")
 
 

@@ -1,0 +1,115 @@
+"""Commands about the ledger: submit, status, explain, migrate."""
+
+import asyncio
+import sys
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from validatord.cli.intake import new_submission_name, submit_rows
+from validatord.cli.reading import open_input
+from validatord.cli.session import Session
+from validatord.mail.request import Priority
+from validatord.rules.explain import explain as explain_finding
+from validatord.store import nodes, submissions, validations
+from validatord.store.database import Database
+
+EXIT_BAD_ROWS = 1
+
+
+@click.command()
+@click.argument("source", metavar="FILE|-")
+@click.option("--column", default="", help="CSV column of the addresses; guessed if not given.")
+@click.option("--client", default="cli", show_default=True, help="In whose name.")
+@click.option("--submission", default="", help="Name of the submission; the same name again adds nothing twice.")
+@click.option("--priority", type=click.Choice([item.value for item in Priority]), default="normal", show_default=True)
+@click.pass_obj
+def submit(session: Session, source: str, column: str, client: str, submission: str, priority: str) -> int:  # noqa: PLR0913, PLR0917 one parameter an option
+    """Put a list into the ledger for the daemon, and do not wait for it."""
+
+    async def run() -> int:
+        name = submission or new_submission_name()
+        async with session.stores() as stores:
+            with open_input(source) as stream:
+                taken = await submit_rows(stores.database, session.settings, stream, column, client, name, priority)
+        click.echo(f"{taken.rows:,} addresses in submission {name}; {taken.bad:,} are no address")
+        return EXIT_BAD_ROWS if taken.bad else 0
+
+    return asyncio.run(run())
+
+
+@click.command()
+@click.argument("submission", required=False)
+@click.option("--client", default="cli", show_default=True, help="Whose submission.")
+@click.pass_obj
+def status(session: Session, submission: str | None, client: str) -> None:
+    """Show how far a submission is, or the latest ones and who works on them."""
+
+    async def run() -> None:
+        async with session.stores() as stores:
+            await (_show_one(stores.database, client, submission) if submission else _show_all(stores.database))
+
+    asyncio.run(run())
+
+
+async def _show_all(database: Database) -> None:
+    console = Console()
+    running = await nodes.is_running(database)
+    console.print(f"running: {', '.join(running) or 'no daemon'}")
+    table = Table()
+    for name in ("client", "submission", "requests", "finished", "created"):
+        table.add_column(name, justify="right" if name in {"requests", "finished"} else "left")
+    for item in await submissions.list_submissions(database, 20):
+        created = item.created_at.isoformat(sep=" ", timespec="seconds")
+        table.add_row(item.client, item.submission, f"{item.requests:,}", f"{item.finished:,}", created)
+    console.print(table)
+
+
+async def _show_one(database: Database, client: str, submission: str) -> None:
+    progress = await submissions.get_progress(database, client, submission)
+    if progress is None:
+        click.echo(f"there is no submission {submission} of {client}", err=True)
+        sys.exit(2)
+    console = Console()
+    console.print(f"{progress.finished:,} of {progress.requests:,} finished")
+    for (outcome, reason), count in sorted(progress.by_reason.items()):
+        console.print(f"  {outcome:<12} {reason:<28} {count:>9,}")
+    for reason, count in sorted(progress.waiting.items()):
+        console.print(f"  {'waiting':<12} {reason:<28} {count:>9,}")
+    if progress.next_due is not None:
+        console.print(f"next due {progress.next_due.isoformat(sep=' ', timespec='seconds')}")
+
+
+@click.command()
+@click.argument("address")
+@click.pass_obj
+def explain(session: Session, address: str) -> None:
+    """Tell in words what is known of an address, and why."""
+
+    async def run() -> int:
+        async with session.stores() as stores:
+            found = await validations.find(stores.database, address.strip())
+        if found is None:
+            click.echo(f"nothing is known of {address}; try: validatord check {address}", err=True)
+            return EXIT_BAD_ROWS
+        for line in explain_finding(found.finding):
+            click.echo(line)
+        return 0
+
+    sys.exit(asyncio.run(run()))
+
+
+@click.command()
+@click.pass_obj
+def migrate(session: Session) -> None:
+    """Bring the ledger's schema up to date."""
+
+    async def run() -> None:
+        async with session.stores():
+            click.echo("the schema is up to date")
+
+    asyncio.run(run())
+
+
+COMMANDS = (submit, status, explain, migrate)

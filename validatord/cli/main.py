@@ -1,0 +1,68 @@
+"""The `validatord` command: its groups, its global options, its exit statuses.
+
+Exit statuses: 0 done; 1 done, but some of what was given is no address; 2 wrong usage or settings;
+3 something needed is away (PostgreSQL, a running daemon); 130 interrupted.
+"""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from validatord import __version__
+from validatord.cli import check, ledger, service, tools
+from validatord.cli.session import Session
+from validatord.errors import ConfigurationError, StoreError
+
+EXIT_USAGE = 2
+EXIT_AWAY = 3
+EXIT_INTERRUPTED = 130
+
+_EPILOG = """\b
+Exit status:
+  0    done
+  1    done, but some of what was given is no address
+  2    wrong usage or settings
+  3    something needed is away (PostgreSQL, a running daemon)
+  130  interrupted; what was done is kept
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="validatord")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    envvar="VALIDATORD_CONFIG",
+    help="Settings file; else ./config/validatord.toml or /etc/validatord/validatord.toml.",
+)
+@click.pass_context
+def cli(context: click.Context, config_path: Path | None) -> None:
+    """Verify e-mail addresses: politely, honestly, and without ever sending a message."""
+    context.obj = Session(config_path)
+
+
+for _command in (*check.COMMANDS, *ledger.COMMANDS, *service.COMMANDS, *tools.COMMANDS):
+    cli.add_command(_command)
+
+
+def run() -> None:
+    """Run a command and end the process with its exit status."""
+    console = Console(stderr=True)
+    try:
+        status: object = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        status = EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        status = EXIT_USAGE
+    except ConfigurationError as error:
+        for problem in error.problems:
+            console.print(f"validatord: {problem}", markup=False, highlight=False, soft_wrap=True)
+        status = EXIT_USAGE
+    except StoreError as error:
+        console.print(f"validatord: {error}", markup=False, highlight=False, soft_wrap=True)
+        status = EXIT_AWAY
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,76 @@
+"""Commands about the process itself: serve, config, doctor, demo, sandbox."""
+
+import asyncio
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from validatord import demo as the_demo
+from validatord import settings_text
+from validatord.cli.session import Session
+from validatord.daemon import Daemon
+from validatord.doctor.names import check_identity_names
+from validatord.errors import ConfigurationError
+from validatord.sandbox import command as sandbox_command
+from validatord.settings import generate_config
+
+
+@click.command()
+@click.pass_obj
+def serve(session: Session) -> None:
+    """Run the daemon until SIGTERM; SIGHUP reads the settings again."""
+    settings = session.settings
+    is_sandbox = not settings.lookup.public_addresses_only
+    if not is_sandbox and (problems := check_identity_names(settings)):
+        raise ConfigurationError(problems)
+    asyncio.run(Daemon(settings, session.load).run())
+
+
+@click.group()
+def config() -> None:
+    """Look at the settings."""
+
+
+@config.command("check")
+@click.pass_obj
+def config_check(session: Session) -> None:
+    """Read every source of settings and name each problem; exit status 2 if there is one."""
+    session.load()
+    click.echo("the settings are good")
+
+
+@config.command("show")
+@click.pass_obj
+def config_show(session: Session) -> None:
+    """Print the settings in force, secrets hidden."""
+    click.echo(settings_text.describe(session.settings))
+
+
+@config.command("example")
+def config_example() -> None:
+    """Print a settings file with every setting, its meaning and its default."""
+    click.echo(generate_config(), nl=False)
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave everything running and say where it is.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where stores and logs go; else a folder below /tmp.")
+def demo(*, keep: bool, folder: Path | None) -> None:
+    """Verify a sample list against a sandbox internet on this machine: nothing leaves it."""
+    asyncio.run(the_demo.run_demo(Console(), keep=keep, folder=folder))
+
+
+@click.command()
+@click.option("--dns-port", default=5353, show_default=True, help="Port of the name server; 0 takes a free one.")
+@click.option("--smtp-port", default=2525, show_default=True, help="Port of all MX hosts; 0 takes a free one.")
+@click.option("--control-port", default=0, help="Port that answers `counters`; 0 takes a free one.")
+@click.option("--speed", default=1.0, show_default=True, help="How much faster than life its waits pass.")
+@click.option("--ready-file", type=click.Path(path_type=Path), help="Write where it listens as JSON once it does.")
+def sandbox(*, dns_port: int, smtp_port: int, control_port: int, speed: float, ready_file: Path | None) -> None:
+    """Run the sandbox internet on loopback: a name server and MX hosts of every temper."""
+    ports = sandbox_command.Ports(dns=dns_port, smtp=smtp_port, control=control_port)
+    asyncio.run(sandbox_command.run_sandbox(ports, speed=speed, ready_file=ready_file))
+
+
+COMMANDS = (serve, config, demo, sandbox)

@@ -1,0 +1,38 @@
+"""What the commands share: the settings, and the open ledger."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from validatord.logs import set_up_logs
+from validatord.settings import Settings, find_config, load_settings
+from validatord.stores import Stores, open_stores
+
+
+class Session:
+    """One run of the command line."""
+
+    def __init__(self, config_path: Path | None) -> None:
+        self.config_path = config_path
+        self._settings: Settings | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, read once."""
+        if self._settings is None:
+            self._settings = self.load()
+        return self._settings
+
+    def load(self) -> Settings:
+        """Read the settings anew."""
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        path = self.config_path or find_config(os.environ)
+        return load_settings(path, os.environ, Path(credentials) if credentials else None)
+
+    @asynccontextmanager
+    async def stores(self) -> AsyncIterator[Stores]:
+        """Open the ledger for a command; logs only warnings, since a person is watching."""
+        set_up_logs(level="WARNING", form="text")
+        async with open_stores(self.settings) as stores:
+            yield stores

@@ -1,0 +1,104 @@
+"""The daemon: opens the stores, starts the engine and the doors, listens to signals, stops in order.
+
+Signal handlers only set events; everything else happens in the tasks that wait for them.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+from collections.abc import Callable
+
+from loguru import logger
+
+from validatord import sd_notify
+from validatord.clock import SystemClock
+from validatord.engine import Engine
+from validatord.intake.arq_worker import Intake
+from validatord.logs import set_up_logs
+from validatord.reload import reload
+from validatord.settings import Settings, SettingsHolder
+from validatord.stores import Stores, open_stores
+
+
+class Daemon:
+    """One run of `validatord serve`."""
+
+    def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
+        self._holder = SettingsHolder(settings)
+        self._load = load
+        self._stop = asyncio.Event()
+        self._hangup = asyncio.Event()
+        self._notifier = sd_notify.Notifier(os.environ)
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        settings = self._holder.snapshot()
+        set_up_logs(level=settings.service.log_level, form=settings.service.log_format)
+        self._listen()
+        async with open_stores(settings, needs_redis=True) as stores:
+            engine = Engine(stores.database, self._holder.snapshot, SystemClock(), random.Random())  # noqa: S311 spreads waits
+            await engine.start()
+            try:
+                await self._serve(engine, stores)
+            finally:
+                self._notifier.stopping("giving leases back")
+                await engine.stop()
+                logger.info("stopped")
+
+    async def _serve(self, engine: Engine, stores: Stores) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            tasks = [asyncio.create_task(self._reload_on_hangup(engine), name="reload")]
+            if stores.redis_url:
+                intake = Intake(stores.database, stores.redis_url, self._holder.snapshot, wake=engine.wake)
+                tasks.append(asyncio.create_task(intake.run(self._stop), name="arq intake"))
+            stack.push_async_callback(_end, tasks)
+            if self._notifier.watchdog_seconds:
+                tasks.append(asyncio.create_task(self._feed_watchdog(engine), name="watchdog"))
+            self._notifier.ready("verifying")
+            logger.bind(node=engine.node, arq=bool(stores.redis_url)).info("ready")
+            await self._stop.wait()
+            logger.info("stopping: doors first, then visits")
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
+
+    async def _reload_on_hangup(self, engine: Engine) -> None:
+        while True:
+            await self._hangup.wait()
+            self._hangup.clear()
+            self._notifier.reloading()
+            self._reload(engine)
+            self._notifier.ready("verifying")
+
+    def _reload(self, engine: Engine) -> None:
+        result = reload(self._holder.snapshot(), self._load)
+        for problem in result.problems:
+            logger.bind(problem=problem).error("reload refused; the settings in force stay")
+        if result.settings is None:
+            return
+        self._holder.swap(result.settings)
+        engine.apply(result.settings)
+        for change in result.changed:
+            logger.bind(change=change).info("setting changed")
+        for change in result.needs_restart:
+            logger.bind(change=change).warning("setting needs a restart")
+        logger.bind(changes=len(result.changed)).info("reloaded")
+
+    async def _feed_watchdog(self, engine: Engine) -> None:
+        """Feed systemd's watchdog as long as the dispatcher goes round."""
+        seconds = self._notifier.watchdog_seconds or 1.0
+        while True:
+            await asyncio.sleep(seconds)
+            if engine.is_lively(seconds * 3):
+                self._notifier.feed_watchdog()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

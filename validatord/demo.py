@@ -1,0 +1,186 @@
+"""The demo: everything on one machine, from an arq job to a verdict, against the sandbox internet.
+
+Sends the sample list through arq with the client helper, as another service would, watches the ledger
+until every request is finished, then shows what was found, why, and what it cost.
+"""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from validatord.errors import ConfigurationError
+from validatord.intake import client
+from validatord.rules.explain import explain
+from validatord.sandbox.sample import sample_list
+from validatord.stage import Stage
+from validatord.store import submissions, validations
+from validatord.store.database import Database
+
+_CLIENT = "demo"
+_SUBMISSION = "sample"
+_MOST_SECONDS = 150.0
+_OVERRIDES: dict[str, dict[str, Any]] = {
+    # A sandbox needs no politeness towards strangers; the lanes still hold their four sessions.
+    "pacing": {"sessions": 4, "session_interval": "10ms", "rcpt_per_minute": 60_000, "is_slow_start": False},
+    "retry": {"delays": ["2s", "4s", "6s"], "min_wait": "1s", "jitter": 0.1},
+    "store": {"dispatch_interval": "100ms"},
+}
+_TELLING = ("greylisted", "no_such_mailbox", "accept_all", "sender_ip_blocked", "mailbox_full", "accepted")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the demo found, for its last lines and for the tests."""
+
+    requests: int
+    finished: int
+    by_status: dict[str, int]
+    counters: dict[str, Any]
+    seconds: float
+
+
+async def run_demo(console: Console, *, keep: bool = False, folder: Path | None = None) -> Shown:
+    """Run the whole demo; `keep` leaves stores, sandbox and daemon running and says where they are."""
+    home = folder or Path(tempfile.mkdtemp(prefix="validatord-demo-"))
+    stage = Stage(home, overrides=_OVERRIDES)
+    is_kept = False
+    try:
+        await _raise_curtain(console, stage)
+        shown = await _verify_sample(console, stage)
+        is_kept = keep
+    finally:
+        if not is_kept:
+            await stage.stop()
+            shutil.rmtree(home, ignore_errors=True)
+    if is_kept:
+        _tell_where(console, stage)
+    return shown
+
+
+async def _raise_curtain(console: Console, stage: Stage) -> None:
+    with console.status("starting PostgreSQL and Redis"):
+        await stage.start_stores()
+    if not stage.redis_url:
+        raise ConfigurationError(
+            ["the demo sends its list through arq and found no Redis: install redis-server or valkey-server"]
+        )
+    with console.status("starting the sandbox internet and the daemon"):
+        sandbox = await stage.start_sandbox()
+        stage.write_config()
+        await stage.start_daemon()
+    console.print(f"PostgreSQL, Redis, a sandbox internet (DNS {sandbox.resolver}, SMTP port {sandbox.smtp_port}), the daemon")
+
+
+async def _verify_sample(console: Console, stage: Stage) -> Shown:
+    started = time.monotonic()
+    addresses = [entry.address for entry in sample_list()]
+    await _enqueue(console, stage, addresses)
+    database = await Database.open(stage.dsn, pool_size=2)
+    try:
+        progress = await _watch(console, stage, database, len(addresses))
+        counters = await stage.counters()
+        seconds = time.monotonic() - started
+        _show_summary(console, progress, seconds)
+        await _show_stories(console, database, progress.submission_id)
+    finally:
+        await database.aclose()
+    _show_cost(console, counters, progress.finished)
+    return Shown(progress.requests, progress.finished, dict(progress.by_status), counters, seconds)
+
+
+async def _enqueue(console: Console, stage: Stage, addresses: list[str]) -> None:
+    redis = await client.open_redis(stage.redis_url)
+    try:
+        result = await client.enqueue(redis, addresses, client=_CLIENT, submission=_SUBMISSION)
+    finally:
+        await redis.aclose()
+    console.print(f"{len(addresses):,} addresses enqueued through arq in {result.chunks} jobs")
+
+
+async def _watch(console: Console, stage: Stage, database: Database, expected: int) -> submissions.Progress:
+    bar = Progress(
+        TextColumn("[bold]verifying"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+    with bar:
+        task = bar.add_task("", total=expected, note="")
+        async with asyncio.timeout(_MOST_SECONDS):
+            while True:
+                progress = await submissions.get_progress(database, _CLIENT, _SUBMISSION)
+                if progress is not None:
+                    waiting = progress.requests - progress.finished
+                    note = "waiting for greylists" if 0 < waiting < expected // 20 else ""
+                    bar.update(task, completed=progress.finished, note=note)
+                    if progress.finished >= expected:
+                        return progress
+                _check_alive(stage)
+                await asyncio.sleep(0.1)
+
+
+def _check_alive(stage: Stage) -> None:
+    process = stage.daemon_process
+    if process is None or process.returncode is not None:
+        tail = "\n".join(stage.log_path.read_text(errors="replace").splitlines()[-15:])
+        raise ConfigurationError([f"the daemon ended before the list was done; its last lines:\n{tail}"])
+
+
+def _show_summary(console: Console, progress: submissions.Progress, seconds: float) -> None:
+    table = Table(title=f"{progress.finished:,} addresses verified in {seconds:.1f} s", title_justify="left")
+    for name in ("status", "reason", "addresses"):
+        table.add_column(name, justify="right" if name == "addresses" else "left")
+    for (status, reason), count in sorted(progress.by_reason.items(), key=lambda item: (item[0][0], -item[1])):
+        table.add_row(status, reason, f"{count:,}")
+    console.print(table)
+
+
+async def _show_stories(console: Console, database: Database, submission_id: int) -> None:
+    chosen: dict[str, str] = {}
+    after = -1
+    while len(chosen) < len(_TELLING):
+        rows = await submissions.fetch_results(database, submission_id, after, 1000)
+        if not rows:
+            break
+        after = rows[-1].idx
+        for row in rows:
+            reason = "greylisted" if row.attempts > 1 and row.status == "valid" else str(row.reason)
+            if reason in _TELLING and row.email:
+                chosen.setdefault(reason, row.email)
+    for reason in [name for name in _TELLING if name in chosen][:5]:
+        found = await validations.find(database, chosen[reason])
+        console.print(f"\n[bold]{chosen[reason]}", highlight=False)
+        for line in explain(found.finding) if found is not None else []:
+            console.print(f"  {line}", highlight=False, markup=False)
+
+
+def _show_cost(console: Console, counters: dict[str, Any], addresses: int) -> None:
+    total = counters["total"]
+    table = Table(title="what it cost", title_justify="left")
+    for name in ("", "all", "per address"):
+        table.add_column(name, justify="left" if not name else "right")
+    for label, key in (("connections", "connections"), ("RCPT commands", "rcpt"), ("round trips", "flights")):
+        table.add_row(label, f"{total[key]:,}", f"{total[key] / max(1, addresses):.2f}")
+    console.print()
+    console.print(table)
+    console.print(f"messages sent (DATA seen by the servers): {total['alarms']}")
+
+
+def _tell_where(console: Console, stage: Stage) -> None:
+    sandbox, daemon = stage.sandbox_process, stage.daemon_process
+    console.print(f"\nleft running in {stage.folder}")
+    console.print(f"  database   {stage.dsn}", highlight=False)
+    console.print(f"  redis      {stage.redis_url}", highlight=False)
+    console.print(f"  settings   {stage.config_path}", highlight=False)
+    console.print(f"  daemon     process {daemon.pid if daemon else '-'}, log {stage.log_path}", highlight=False)
+    console.print(f"  sandbox    process {sandbox.pid if sandbox else '-'}", highlight=False)

@@ -1,0 +1,252 @@
+"""Everything that verifies, put together once: used by the daemon, and by `check` where none runs.
+
+Builds the tools, holds the node's lock, runs the loops of verification. Doors (arq, HTTP) are the
+daemon's. Stops in order: dispatcher, visits, recorder, leases, sessions, lock.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from validatord.clock import Clock
+from validatord.data import data_path
+from validatord.lookup.mx import MXLookup
+from validatord.lookup.provider import ProviderDirectory
+from validatord.lookup.resolver import Resolver
+from validatord.loops.dispatcher import Dispatcher, Hands
+from validatord.loops.loop import Loop
+from validatord.mail.provider import Pace
+from validatord.pacing.lane import BookRules, LaneBook
+from validatord.rules.risk import RiskLists
+from validatord.settings import Settings
+from validatord.smtp.pool import SessionPool
+from validatord.store import clients, lanes, leases, nodes, records, secrets
+from validatord.store.database import Database
+from validatord.verification.context import Tools
+from validatord.verification.record import Recorder
+from validatord.verification.visit import Visitor
+
+_CONTROL_SECRET = "accept_all"  # noqa: S105 the name of a secret, not one
+_SNAPSHOT_SECONDS = 30.0
+_POLICY_SECONDS = 15.0
+_POOL_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Running:
+    """What exists between start and stop."""
+
+    lock: nodes.NodeLock
+    resolver: Resolver
+    tools: Tools
+    dispatcher: Dispatcher
+    loops: dict[str, Loop]
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+
+
+class Engine:
+    """The verifying part of a process: `start`, then `stop`."""
+
+    def __init__(self, database: Database, snapshot: Callable[[], Settings], clock: Clock, rng: random.Random) -> None:
+        self.database = database
+        self.snapshot = snapshot
+        self.clock = clock
+        self.rng = rng
+        self.node = snapshot().service.node
+        self._policies: dict[str, Mapping[str, Any]] = {}
+        self._running: _Running | None = None
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.node} {self._running.dispatcher if self._running else 'stopped'}>"
+
+    @property
+    def running(self) -> _Running:
+        """What runs; only between `start` and `stop`."""
+        if self._running is None:
+            msg = "the engine does not run"
+            raise RuntimeError(msg)
+        return self._running
+
+    def wake(self) -> None:
+        """Look for due domains now: work came in."""
+        if self._running is not None:
+            self._running.loops["dispatcher"].wake()
+
+    async def start(self) -> None:
+        """Take the node's lock and start the loops.
+
+        Raises:
+            StoreError: a daemon of this name runs already.
+        """
+        settings = self.snapshot()
+        lock = await nodes.NodeLock.acquire(self.database, self.node)
+        resolver = Resolver(settings.lookup, self.clock)
+        tools = await self._build_tools(settings, resolver)
+        dispatcher = self._build_dispatcher(tools)
+        self._running = _Running(lock, resolver, tools, dispatcher, self._build_loops(tools, dispatcher))
+        dispatcher.wake = self._running.loops["dispatcher"].wake
+        await self._load_policies()
+        for name, work in self._jobs().items():
+            self._running.tasks.append(asyncio.create_task(work, name=name))
+
+    async def stop(self) -> None:
+        """Stop in order; running visits get the grace time."""
+        running = self.running
+        grace = self.snapshot().service.stop_grace.total_seconds()
+        running.stop.set()
+        await running.dispatcher.drain(grace)
+        running.tools.recorder.close()
+        await asyncio.gather(*running.tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(2):
+                await leases.release_all(self.database, self.node, running.lock.epoch)
+                await self._save_lanes()
+        except (OSError, TimeoutError, Exception):  # noqa: BLE001 the lease time is the second net
+            logger.warning("leases could not be given back; they expire by themselves")
+        await running.tools.pool.aclose()
+        await running.resolver.aclose()
+        await running.lock.aclose()
+        self._running = None
+
+    # --- building ------------------------------------------------------------------------------
+
+    async def _build_tools(self, settings: Settings, resolver: Resolver) -> Tools:
+        if not settings.lookup.public_addresses_only:
+            logger.warning("lookup.public_addresses_only is off: any address may be connected to")
+        lists = RiskLists.load(settings.policy)
+        book = LaneBook(self.clock, self.rng, BookRules.of(settings.pacing))
+        book.restore(await lanes.load_states(self.database, self.node))
+        return Tools(
+            lookup=MXLookup(resolver, settings.lookup, self.clock, self.rng),
+            providers=load_providers(settings),
+            lanes=book,
+            pool=SessionPool(self.clock, settings.smtp.idle_timeout.total_seconds()),
+            recorder=self._build_recorder(settings),
+            clock=self.clock,
+            rng=self.rng,
+            control_secret=await self._find_control_secret(settings),
+            node=self.node,
+            flags_of=lists.flags,
+            policy_of=self._policy_of,
+        )
+
+    def _build_recorder(self, settings: Settings) -> Recorder:
+        async def write(batch: Sequence[records.VisitRecord]) -> frozenset[str]:
+            return await records.write_records(self.database, self.node, self.running.lock.epoch, batch)
+
+        store = settings.store
+        return Recorder(
+            write, self.clock, flush_rows=store.flush_rows, flush_seconds=store.flush_interval.total_seconds()
+        )
+
+    async def _find_control_secret(self, settings: Settings) -> bytes:
+        configured = settings.accept_all.secret.get_secret_value()
+        return (configured or await secrets.get_or_create(self.database, _CONTROL_SECRET)).encode()
+
+    def _build_dispatcher(self, tools: Tools) -> Dispatcher:
+        visitor = Visitor(tools)
+
+        async def lease(room: int) -> Sequence[leases.DomainVisit]:
+            if self.running.lock.lost.is_set():
+                return ()
+            settings = self.snapshot()
+            spec = leases.LeaseSpec(
+                node=self.node,
+                epoch=self.running.lock.epoch,
+                limit=room,
+                per_domain=settings.pacing.visit_size,
+                per_lane=settings.pacing.sessions + 1,
+                lease=settings.store.lease,
+                busy_lanes=tuple(tools.lanes.busy()),
+            )
+            return await leases.lease_domains(self.database, spec)
+
+        async def visit(work: leases.DomainVisit) -> None:
+            await visitor.visit(work, self.snapshot())
+
+        async def renew(domains: Sequence[str]) -> None:
+            lease_time = self.snapshot().store.lease
+            await leases.renew(self.database, self.node, self.running.lock.epoch, domains, lease_time)
+
+        async def give_back(domain: str, wait_seconds: float) -> None:
+            not_before = self.clock.now() + timedelta(seconds=wait_seconds)
+            await leases.release(self.database, self.node, self.running.lock.epoch, [(domain, not_before, "")])
+
+        return Dispatcher(
+            Hands(lease, visit, renew, give_back), self.clock, lambda: self.snapshot().pacing.global_concurrency
+        )
+
+    def _build_loops(self, tools: Tools, dispatcher: Dispatcher) -> dict[str, Loop]:
+        async def reap() -> int:
+            return await leases.reap(self.database)
+
+        async def sweep_pool() -> int:
+            await tools.pool.close_expired()
+            return 0
+
+        store = self.snapshot().store
+        plans: dict[str, tuple[Callable[[], Coroutine[Any, Any, int]], Callable[[], float]]] = {
+            "dispatcher": (dispatcher.run_once, lambda: self.snapshot().store.dispatch_interval.total_seconds()),
+            "renewer": (dispatcher.renew_once, lambda: store.lease.total_seconds() / 4),
+            "reaper": (reap, lambda: self.snapshot().store.reap_interval.total_seconds()),
+            "pool": (sweep_pool, lambda: _POOL_SECONDS),
+            "lane snapshots": (self._save_lanes, lambda: _SNAPSHOT_SECONDS),
+            "policies": (self._load_policies, lambda: _POLICY_SECONDS),
+        }
+        return {name: Loop(name, work, self.clock, interval_seconds=every) for name, (work, every) in plans.items()}
+
+    def _jobs(self) -> dict[str, Coroutine[Any, Any, None]]:
+        running = self.running
+        jobs: dict[str, Coroutine[Any, Any, None]] = {
+            name: loop.run(running.stop) for name, loop in running.loops.items()
+        }
+        return jobs | {"recorder": running.tools.recorder.run(), "lane watch": self._watch_lanes()}
+
+    async def _watch_lanes(self) -> None:
+        """Wake the dispatcher when a lane has room again."""
+        changed = self.running.tools.lanes.changed
+        while not self.running.stop.is_set():
+            waits = [asyncio.ensure_future(event.wait()) for event in (changed, self.running.stop)]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            changed.clear()
+            self.wake()
+
+    # --- what the loops do ---------------------------------------------------------------------
+
+    async def _save_lanes(self) -> int:
+        states = self.running.tools.lanes.snapshot()
+        await lanes.save_states(self.database, self.node, states)
+        return len(states)
+
+    async def _load_policies(self) -> int:
+        self._policies = await clients.load_policies(self.database)
+        return len(self._policies)
+
+    def _policy_of(self, client: str) -> Mapping[str, Any]:
+        return self._policies.get(client, {})
+
+
+def load_providers(settings: Settings) -> ProviderDirectory:
+    """Read the providers file: the operator's own, or the shipped one."""
+    path = Path(settings.pacing.providers_file) if settings.pacing.providers_file else None
+    text = (path or data_path("config", "providers.toml")).read_text(encoding="utf-8")
+    pacing = settings.pacing
+    default = Pace(
+        sessions=pacing.sessions,
+        session_interval=pacing.session_interval,
+        rcpt_per_minute=pacing.rcpt_per_minute,
+        unknown_ratio=pacing.unknown_ratio,
+        unknown_window=pacing.unknown_window,
+        refusals_per_session=settings.smtp.refusals_per_session,
+        rcpt_per_envelope=settings.smtp.rcpt_per_envelope,
+    )
+    return ProviderDirectory.load(text, default)

@@ -1,0 +1,171 @@
+"""A whole validatord on loopback, for the demo, the benchmark and the acceptance tests.
+
+Real PostgreSQL, real Redis, the sandbox internet and the daemon, each a process of its own, all owned
+by this one: whatever happens, nothing is left running. The daemon's settings stand in a file in the
+stage's folder, so everything can be looked at afterwards.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from validatord.embedded.postgres import EmbeddedPostgres
+from validatord.embedded.redis import EmbeddedRedis, find_redis_server
+from validatord.errors import ConfigurationError
+
+_READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxAddress:
+    """Where the sandbox listens."""
+
+    resolver: str
+    smtp_port: int
+    control_port: int
+
+
+@dataclass(slots=True)
+class Stage:
+    """Starts the parts in order and stops them in reverse."""
+
+    folder: Path
+    sandbox_arguments: tuple[str, ...] = ()
+    overrides: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    postgres: EmbeddedPostgres | None = None
+    redis: EmbeddedRedis | None = None
+    dsn: str = ""
+    redis_url: str = ""
+    sandbox: SandboxAddress | None = None
+    sandbox_process: asyncio.subprocess.Process | None = None
+    daemon_process: asyncio.subprocess.Process | None = None
+
+    @property
+    def config_path(self) -> Path:
+        """The daemon's settings file."""
+        return self.folder / "validatord.toml"
+
+    @property
+    def log_path(self) -> Path:
+        """What the daemon logs."""
+        return self.folder / "validatord.log"
+
+    async def start_stores(self) -> None:
+        """Start PostgreSQL, and Redis where one is found."""
+        self.postgres = EmbeddedPostgres(self.folder / "postgres")
+        self.dsn = await asyncio.to_thread(self.postgres.start)
+        if find_redis_server() is not None:
+            self.redis = EmbeddedRedis(self.folder / "redis")
+            self.redis_url = await asyncio.to_thread(self.redis.start)
+
+    async def start_sandbox(self) -> SandboxAddress:
+        """Start the sandbox internet and return where it listens."""
+        ready = self.folder / "sandbox.json"
+        ready.unlink(missing_ok=True)
+        self.sandbox_process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "validatord.sandbox.command",
+            "--ready-file",
+            str(ready),
+            *self.sandbox_arguments,
+        )
+        data = await _wait_for_json(ready, self.sandbox_process)
+        self.sandbox = SandboxAddress(data["resolver"], int(data["smtp_port"]), int(data["control_port"]))
+        return self.sandbox
+
+    def write_config(self) -> Path:
+        """Write the daemon's settings for this stage."""
+        if self.sandbox is None:
+            raise ConfigurationError(["the sandbox must run before the settings can be written"])
+        sections: dict[str, dict[str, Any]] = {
+            "service": {"node": "stage", "log_format": "text"},
+            "database": {"url": self.dsn},
+            "redis": {"url": self.redis_url, "is_enabled": bool(self.redis_url)},
+            "lookup": {"resolvers": [self.sandbox.resolver], "public_addresses_only": False},
+            "smtp": {"port": self.sandbox.smtp_port},
+        }
+        for name, values in self.overrides.items():
+            sections[name] = sections.get(name, {}) | values
+        identity = '[[identities]]\nhelo_name = "probe.validatord.example"\nenvelope_sender = "probe@validatord.example"\n'
+        self.config_path.write_text(identity + "".join(_toml_table(*item) for item in sections.items()), encoding="utf-8")
+        return self.config_path
+
+    async def start_daemon(self) -> None:
+        """Start the daemon; it is ready once its node is seen in the ledger."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("VALIDATORD_")}
+        with self.log_path.open("ab") as log:
+            self.daemon_process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "validatord",
+                "--config",
+                str(self.config_path),
+                "serve",
+                stdout=log,
+                stderr=log,
+                env=environment,
+            )
+
+    async def counters(self) -> dict[str, Any]:
+        """Return what the sandbox's servers have counted."""
+        return await self._control(b"counters\n")
+
+    async def _control(self, line: bytes) -> dict[str, Any]:
+        if self.sandbox is None:
+            raise ConfigurationError(["the sandbox does not run"])
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.sandbox.control_port, limit=64 * 2**20)
+        try:
+            writer.write(line)
+            await writer.drain()
+            return orjson.loads(await reader.readline())
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+    async def stop(self) -> int:
+        """Stop everything that was started, daemon first; return the daemon's exit status."""
+        status = await _end(self.daemon_process)
+        await _end(self.sandbox_process)
+        if self.redis is not None:
+            await asyncio.to_thread(self.redis.stop)
+        if self.postgres is not None:
+            await asyncio.to_thread(self.postgres.stop)
+        return status
+
+
+def _toml_table(name: str, values: dict[str, Any]) -> str:
+    # JSON's strings, numbers, booleans and lists of them are TOML's, too.
+    return f"\n[{name}]\n" + "".join(f"{key} = {orjson.dumps(value).decode()}\n" for key, value in values.items())
+
+
+async def _wait_for_json(path: Path, process: asyncio.subprocess.Process) -> dict[str, Any]:
+    async with asyncio.timeout(_READY_SECONDS):
+        while process.returncode is None:
+            with contextlib.suppress(FileNotFoundError, orjson.JSONDecodeError):
+                return orjson.loads(path.read_bytes())  # noqa: ASYNC240 a file of one line
+            await asyncio.sleep(0.02)
+    raise ConfigurationError([f"the sandbox ended with exit status {process.returncode} before it was ready"])
+
+
+async def _end(process: asyncio.subprocess.Process | None) -> int:
+    if process is None:
+        return 0
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(20):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    return process.returncode or 0
