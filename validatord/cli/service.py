@@ -13,7 +13,7 @@ from validatord.daemon import Daemon
 from validatord.doctor.names import check_identity_names
 from validatord.errors import ConfigurationError
 from validatord.sandbox import command as sandbox_command
-from validatord.settings import generate_config
+from validatord.settings_text import generate_config
 
 
 @click.command()

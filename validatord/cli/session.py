@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from validatord.logs import set_up_logs
-from validatord.settings import Settings, find_config, load_settings
+from validatord.settings import Settings, find_file, load_settings
 from validatord.stores import Stores, open_stores
 
 
@@ -27,7 +27,7 @@ class Session:
     def load(self) -> Settings:
         """Read the settings anew."""
         credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-        path = self.config_path or find_config(os.environ)
+        path = find_file(os.environ, self.config_path)
         return load_settings(path, os.environ, Path(credentials) if credentials else None)
 
     @asynccontextmanager
