@@ -4,6 +4,7 @@ Secrets never appear: a set one reads ***.
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import cast
@@ -95,3 +96,7 @@ def _describe_change(
         return "changed (secret)"
     old, new = (format_value(side[path]) if path in side else "nothing" for side in (before, after))
     return f"{old} → {new}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(generate_config())

