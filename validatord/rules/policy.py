@@ -1,0 +1,137 @@
+"""What a client makes of a finding, and whether the paid second opinion is asked.
+
+A policy is JSON kept with the client; unknown keys are errors. It changes the status that is shown,
+never the evidence: confidence, reasons and transcript stay, and a `policy:` reason says what happened.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from validatord.errors import ConfigurationError
+from validatord.mail.request import Finding
+from validatord.mail.verdict import Reason, Status, Verdict
+
+Shown = Literal["valid", "invalid", "accept_all", "risky", "unknown"]
+
+
+class BouncerMode(StrEnum):
+    """Who decides for a client."""
+
+    LOCAL_ONLY = "local_only"
+    BOUNCER_ONLY = "bouncer_only"
+    LOCAL_THEN_BOUNCER = "local_then_bouncer"
+
+
+class _Section(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cascade(_Section):
+    """When Bouncer is asked, which costs money: off unless a client wants it."""
+
+    mode: BouncerMode = Field(
+        default=BouncerMode.LOCAL_ONLY, description="local_only, bouncer_only or local_then_bouncer."
+    )
+    statuses: tuple[Status, ...] = Field(
+        default=(Status.UNKNOWN,), description="local_then_bouncer: statuses of our probe that are handed over …"
+    )
+    reasons: tuple[Reason, ...] = Field(default=(), description="… if the main reason is one of these; empty: any.")
+    except_reasons: tuple[Reason, ...] = Field(default=(), description="Main reasons that are never handed over.")
+
+
+class ClientPolicy(_Section):
+    """How one client wants findings shown; the empty policy changes nothing."""
+
+    accept_all: Shown | None = Field(default=None, description="What accept_all is shown as.")
+    risky: Shown | None = Field(default=None, description="What risky is shown as.")
+    unknown: Shown | None = Field(default=None, description="What unknown is shown as.")
+    mailbox_full: Shown | None = Field(default=None, description="What a full mailbox is shown as.")
+    disposable: Shown | None = Field(
+        default=None, description="What a disposable domain is shown as, if it takes mail."
+    )
+    role: Shown | None = Field(default=None, description="What an accepted role account is shown as.")
+    free_provider: Shown | Literal["free_provider"] | None = Field(
+        default=None, description="What an accepted mailbox at a free provider is shown as."
+    )
+    min_confidence: int = Field(default=0, ge=0, le=100, description="valid below this confidence is shown as risky.")
+    bouncer: Cascade = Field(default=Cascade(), description="The paid second opinion.")
+
+
+_ACCEPTED = frozenset({Status.VALID, Status.ACCEPT_ALL})
+# Nothing a second opinion could add: no mail can go there, or the owner does not want to be asked.
+_NEVER_BOUGHT = frozenset(
+    {
+        Reason.SYNTAX,
+        Reason.UNREADABLE,
+        Reason.DOMAIN_NOT_FOUND,
+        Reason.NULL_MX,
+        Reason.NO_MAIL_HOST,
+        Reason.MX_NOT_PUBLIC,
+        Reason.MX_UNRESOLVABLE,
+        Reason.NEVER_PROBE,
+        Reason.OPTED_OUT,
+        Reason.HANDED_OVER,
+    }
+)
+
+
+def read(values: Mapping[str, Any]) -> ClientPolicy:
+    """Read a client's policy from JSON.
+
+    Raises:
+        ConfigurationError: naming each key that cannot be used.
+    """
+    try:
+        return ClientPolicy.model_validate(dict(values))
+    except ValidationError as error:
+        problems = [f"policy.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        raise ConfigurationError(problems) from None
+
+
+def apply(finding: Finding, policy: ClientPolicy) -> Finding:
+    """Return the finding as this client wants it shown; the strictest fitting rule is the last one."""
+    shown = Status(finding.status)
+    notes: list[str] = []
+    for name, wanted in _list_rules(finding, policy):
+        if wanted is not None and wanted != shown.value:
+            shown = Status(wanted)
+            notes.append(f"policy:{name}")
+    if not notes:
+        return finding
+    return replace(finding, status=shown.value, reasons=(*finding.reasons, *notes))
+
+
+def _list_rules(finding: Finding, policy: ClientPolicy) -> tuple[tuple[str, str | None], ...]:
+    """List the rules that fit, weakest first: a later one wins."""
+    status, flags = Status(finding.status), finding.flags
+    is_accepted = status in _ACCEPTED
+    is_weak = status is Status.VALID and finding.confidence < policy.min_confidence
+    return (
+        ("free_provider", policy.free_provider if is_accepted and flags.is_free else None),
+        ("role", policy.role if is_accepted and flags.is_role else None),
+        ("min_confidence", Status.RISKY.value if is_weak else None),
+        ("accept_all", policy.accept_all if status is Status.ACCEPT_ALL else None),
+        ("risky", policy.risky if status is Status.RISKY else None),
+        ("unknown", policy.unknown if status is Status.UNKNOWN else None),
+        ("mailbox_full", policy.mailbox_full if finding.reason == Reason.MAILBOX_FULL.value else None),
+        ("disposable", policy.disposable if flags.is_disposable and status is not Status.INVALID else None),
+    )
+
+
+def wants_probe(policy: ClientPolicy) -> bool:
+    """Whether our own probe is asked at all."""
+    return policy.bouncer.mode is not BouncerMode.BOUNCER_ONLY
+
+
+def qualifies_for_handover(verdict: Verdict, policy: ClientPolicy) -> bool:
+    """Whether Bouncer may be asked about a mailbox for which our side has this verdict."""
+    cascade = policy.bouncer
+    if cascade.mode is BouncerMode.LOCAL_ONLY or verdict.reason in _NEVER_BOUGHT | set(cascade.except_reasons):
+        return False
+    if cascade.mode is BouncerMode.BOUNCER_ONLY:
+        return True
+    return verdict.status in cascade.statuses and (not cascade.reasons or verdict.reason in cascade.reasons)
