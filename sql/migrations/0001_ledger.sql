@@ -28,10 +28,22 @@ CREATE TABLE submissions (
     priority    smallint NOT NULL DEFAULT 50 CHECK (priority BETWEEN 0 AND 100),
     requests    bigint NOT NULL DEFAULT 0 CHECK (requests >= 0),
     finished    bigint NOT NULL DEFAULT 0 CHECK (finished BETWEEN 0 AND requests),
+    expected    bigint CHECK (expected >= 0),   -- how many were announced; NULL: nobody said
     created_at  timestamptz NOT NULL DEFAULT now(),
-    finished_at timestamptz,
+    finished_at timestamptz,                    -- NULL again when more requests arrive
     UNIQUE (client, submission)
 );
+CREATE INDEX submissions_unfinished ON submissions (id) WHERE finished_at IS NULL;
+CREATE INDEX submissions_finished ON submissions (finished_at) WHERE finished_at IS NOT NULL;
+
+CREATE TABLE submission_counts (
+    submission_id   bigint NOT NULL REFERENCES submissions (id) ON DELETE CASCADE,
+    status          text NOT NULL,
+    reason          text NOT NULL,
+    requests        bigint NOT NULL CHECK (requests >= 0),
+    PRIMARY KEY (submission_id, status, reason)
+);
+COMMENT ON TABLE submission_counts IS 'Finished requests by outcome, kept while they finish: progress never reads a million rows.';
 
 CREATE TABLE requests (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -41,13 +53,14 @@ CREATE TABLE requests (
     email           text,           -- normalised; NULL where the address is no mailbox
     domain          text NOT NULL DEFAULT '',
     contact_id      uuid,
-    priority        smallint NOT NULL DEFAULT 50,
+    priority        smallint NOT NULL DEFAULT 50,  -- the submission's, a little lower far down a long one
     state           text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'handed_over', 'done')),
     due_at          timestamptz,
     attempt         integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     deferrals       integer NOT NULL DEFAULT 0 CHECK (deferrals >= 0),
     deferral_reason text,
     pin             jsonb,
+    probe           jsonb,          -- what our own probe said, while somebody else is asked
     first_tried_at  timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now(),
     finished_at     timestamptz,
@@ -69,7 +82,7 @@ CREATE TABLE requests (
     CHECK ((state = 'queued') = (due_at IS NOT NULL)),
     CHECK (state <> 'queued' OR (email IS NOT NULL AND domain <> ''))
 );
-CREATE INDEX requests_due ON requests (domain, due_at) WHERE state = 'queued';
+CREATE INDEX requests_due ON requests (domain, priority DESC, due_at) WHERE state = 'queued';
 CREATE INDEX requests_handed_over ON requests (email) WHERE state = 'handed_over';
 
 CREATE TABLE domain_queue (
@@ -80,6 +93,7 @@ CREATE TABLE domain_queue (
     leased_until timestamptz,
     leased_by    text,
     lease_epoch  bigint,
+    not_before   timestamptz,                -- what arrives meanwhile does not make it due earlier
     CHECK ((leased_until IS NULL) = (leased_by IS NULL)),
     CHECK ((leased_until IS NULL) = (lease_epoch IS NULL))
 );
@@ -139,6 +153,7 @@ CREATE TABLE email_validation (
 );
 CREATE INDEX email_validation_email ON email_validation (email);
 CREATE INDEX email_validation_domain ON email_validation (domain);
+CREATE INDEX email_validation_updated ON email_validation (updated_at);
 
 CREATE TABLE email_events (
     id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -148,7 +163,7 @@ CREATE TABLE email_events (
     campaign_id  uuid,
     UNIQUE NULLS NOT DISTINCT (email, event_type, event_at, campaign_id)
 );
-CREATE INDEX email_events_email ON email_events (email);
+CREATE INDEX email_events_email ON email_events (lower(email));
 
 CREATE TABLE lane_state (
     node        text NOT NULL,
@@ -167,6 +182,8 @@ CREATE TABLE outbox (
     attempt     integer NOT NULL DEFAULT 0,
     created_at  timestamptz NOT NULL DEFAULT now()
 );
+
+CREATE INDEX outbox_due ON outbox (due_at);
 
 CREATE TABLE rejected_jobs (
     job_id       text PRIMARY KEY,

@@ -1,0 +1,8 @@
+-- load_policies --
+-- The policy of each client that has one.
+SELECT c.name, c.policy FROM clients AS c WHERE c.policy <> '{}'::jsonb;
+
+-- set_policy --
+-- Give a client its policy.
+INSERT INTO clients (name, policy) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET policy = excluded.policy;

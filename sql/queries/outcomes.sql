@@ -1,0 +1,151 @@
+-- finish_requests --
+-- Give requests their outcome, once, and return what each changed for its submission.
+UPDATE requests AS r
+SET
+    state = 'done',
+    due_at = NULL,
+    finished_at = now(),
+    attempt = u.attempts,
+    deferral_reason = NULL,
+    pin = NULL,
+    first_tried_at = coalesce(r.first_tried_at, now()),
+    status = u.status,
+    reason = u.reason,
+    reasons = u.reasons,
+    confidence = u.confidence,
+    is_disposable = u.is_disposable,
+    is_role = u.is_role,
+    is_free = u.is_free,
+    suggestion = u.suggestion,
+    mx_host = u.mx_host,
+    reply = u.reply,
+    source = u.source,
+    checked_at = coalesce(u.checked_at, now())
+FROM unnest(
+    $1::bigint[], $2::integer[], $3::text[], $4::text[], $5::jsonb[], $6::smallint[], $7::boolean[],
+    $8::boolean[], $9::boolean[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[]
+) AS u (
+    id, attempts, status, reason, reasons, confidence, is_disposable, is_role, is_free, suggestion, mx_host,
+    reply, source, checked_at
+)
+WHERE r.id = u.id AND r.state <> 'done'
+RETURNING r.submission_id, r.status, r.reason;
+
+-- defer_requests --
+-- Write when requests are due again and why; the counts are absolute, so that a repeat changes nothing.
+UPDATE requests AS r
+SET
+    due_at = u.due_at,
+    attempt = u.attempt,
+    deferrals = u.deferrals,
+    deferral_reason = u.reason,
+    pin = u.pin,
+    first_tried_at = coalesce(r.first_tried_at, now())
+FROM unnest($1::bigint[], $2::timestamptz[], $3::integer[], $4::integer[], $5::text[], $6::jsonb[])
+    AS u (id, due_at, attempt, deferrals, reason, pin)
+WHERE r.id = u.id AND r.state = 'queued';
+
+-- hand_over --
+-- Leave requests to the paid second opinion, with what our own probe said.
+UPDATE requests AS r
+SET
+    state = 'handed_over',
+    due_at = NULL,
+    attempt = r.attempt + 1,
+    deferral_reason = NULL,
+    pin = NULL,
+    first_tried_at = coalesce(r.first_tried_at, now()),
+    probe = u.probe
+FROM unnest($1::bigint[], $2::jsonb[]) AS u (id, probe)
+WHERE r.id = u.id AND r.state = 'queued';
+
+-- upsert_validations --
+-- Write verdicts, one row per contact and address; an older verdict never replaces a newer one.
+INSERT INTO email_validation AS v (
+    contact_id, email, domain, attempts, status, reason, reasons, confidence, is_disposable, is_role, is_free,
+    suggestion, mx_host, reply, source, checked_at, mx_hosts, dns_trace, smtp_trace, ttl_expires_at, fresh_until,
+    error
+)
+SELECT
+    u.contact_id, u.email, u.domain, u.attempts, u.status, u.reason, u.reasons, u.confidence, u.is_disposable,
+    u.is_role, u.is_free, u.suggestion, u.mx_host, u.reply, u.source, coalesce(u.checked_at, now()), u.mx_hosts,
+    u.dns_trace, u.smtp_trace, u.ttl_expires_at, u.fresh_until, CASE WHEN u.status = 'unknown' THEN u.reason END
+FROM unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::jsonb[], $8::smallint[],
+    $9::boolean[], $10::boolean[], $11::boolean[], $12::text[], $13::text[], $14::text[], $15::text[],
+    $16::timestamptz[], $17::jsonb[], $18::jsonb[], $19::jsonb[], $20::timestamptz[], $21::timestamptz[]
+) AS u (
+    contact_id, email, domain, attempts, status, reason, reasons, confidence, is_disposable, is_role, is_free,
+    suggestion, mx_host, reply, source, checked_at, mx_hosts, dns_trace, smtp_trace, ttl_expires_at, fresh_until
+)
+ORDER BY u.email, u.contact_id
+ON CONFLICT ON CONSTRAINT email_validation_contact_email DO UPDATE SET
+    domain = excluded.domain,
+    attempts = excluded.attempts,
+    status = excluded.status,
+    reason = excluded.reason,
+    reasons = excluded.reasons,
+    confidence = excluded.confidence,
+    is_disposable = excluded.is_disposable,
+    is_role = excluded.is_role,
+    is_free = excluded.is_free,
+    suggestion = excluded.suggestion,
+    mx_host = excluded.mx_host,
+    reply = excluded.reply,
+    source = excluded.source,
+    checked_at = excluded.checked_at,
+    mx_hosts = excluded.mx_hosts,
+    dns_trace = excluded.dns_trace,
+    smtp_trace = excluded.smtp_trace,
+    ttl_expires_at = excluded.ttl_expires_at,
+    fresh_until = excluded.fresh_until,
+    error = excluded.error,
+    updated_at = now()
+WHERE v.checked_at <= excluded.checked_at;
+
+-- lock_submissions --
+-- Lock submissions in order, before their counts change.
+SELECT s.id FROM submissions AS s
+WHERE s.id = ANY ($1::bigint[])
+ORDER BY s.id
+FOR NO KEY UPDATE;
+
+-- count_finished --
+-- Add finished requests to submissions and return those that are complete now; the rows must be locked before.
+UPDATE submissions AS s
+SET
+    finished = s.finished + u.finished,
+    finished_at = CASE
+        WHEN s.finished + u.finished = s.requests AND s.requests >= coalesce(s.expected, 0) THEN now()
+    END
+FROM unnest($1::bigint[], $2::bigint[]) AS u (id, finished)
+WHERE s.id = u.id
+RETURNING s.id, s.finished_at;
+
+-- count_outcomes --
+-- Add finished requests to the counts by outcome.
+INSERT INTO submission_counts AS c (submission_id, status, reason, requests)
+SELECT u.submission_id, u.status, u.reason, u.requests
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) AS u (submission_id, status, reason, requests)
+ORDER BY u.submission_id, u.status, u.reason
+ON CONFLICT (submission_id, status, reason) DO UPDATE SET requests = c.requests + excluded.requests;
+
+-- announce_finished --
+-- Put a message about each complete submission into the outbox.
+INSERT INTO outbox (kind, client, payload)
+SELECT
+    'submission_finished', s.client,
+    jsonb_build_object(
+        'submission_id', s.id, 'client', s.client, 'submission', s.submission, 'requests', s.requests,
+        'finished_at', s.finished_at,
+        'by_status', (
+            SELECT coalesce(jsonb_object_agg(c.status, c.requests), '{}'::jsonb)
+            FROM (
+                SELECT k.status, sum(k.requests) AS requests FROM submission_counts AS k
+                WHERE k.submission_id = s.id GROUP BY k.status
+            ) AS c
+        )
+    )
+FROM submissions AS s
+WHERE s.id = ANY ($1::bigint[])
+ORDER BY s.id;

@@ -1,0 +1,19 @@
+"""Who sends work in, and under which policy (`clients`)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from validatord.store import queries
+from validatord.store.database import Database
+
+_SQL = queries.load("clients")
+
+
+async def load_policies(database: Database) -> dict[str, Mapping[str, Any]]:
+    """Return the policies of the clients that have one, by client."""
+    return {row["name"]: row["policy"] for row in await database.fetch(_SQL["load_policies"])}
+
+
+async def set_policy(database: Database, client: str, policy: Mapping[str, Any]) -> None:
+    """Give a client its policy."""
+    await database.fetch(_SQL["set_policy"], client, dict(policy))

@@ -1,0 +1,25 @@
+"""What is known of domains (`domain_cache`)."""
+
+from collections.abc import Sequence
+
+from validatord.mail.request import DomainFacts
+from validatord.store import queries, rows
+from validatord.store.database import Database, Queryable
+
+_SQL = queries.load("domains")
+_COLUMNS = 16
+
+
+async def load_facts(source: Database | Queryable, domains: Sequence[str]) -> dict[str, DomainFacts]:
+    """Return the facts of those domains that are known."""
+    if not domains:
+        return {}
+    found = await source.fetch(_SQL["load_facts"], list(domains))
+    return {row["domain"]: rows.facts_of(row) for row in found}
+
+
+async def save_facts(connection: Queryable, facts: Sequence[DomainFacts]) -> None:
+    """Keep facts; of a domain that stands twice the last wins."""
+    if facts:
+        unique = {item.domain: rows.facts_to_row(item) for item in facts}
+        await connection.execute(_SQL["upsert_facts"], *rows.columns_of(list(unique.values()), _COLUMNS))

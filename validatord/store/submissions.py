@@ -1,0 +1,273 @@
+"""Submissions and their requests: taking them in, how far they are, what came out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from validatord import errors
+from validatord.mail.address import Mailbox
+from validatord.mail.request import Finding
+from validatord.store import outcomes, queries, rows
+from validatord.store.database import Database, Queryable, Row
+from validatord.store.outcomes import Validation
+from validatord.store.values import clean_text
+
+_SQL = queries.load("submissions")
+_ADDRESS_LIMIT = 1000  # characters kept of what was sent in
+# From which place in a submission on its requests stand back a little behind those of shorter ones.
+_LONG_STEPS = (100, 1_000, 10_000, 100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkItem:
+    """One address of a chunk.
+
+    `mailbox` is None where the text is none; then, or where a verdict is known already, `finding` is set
+    and the request is done at once.
+    """
+
+    idx: int
+    address: str
+    mailbox: Mailbox | None = None
+    contact_id: UUID | None = None
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of a submission; `expected` is how many requests the whole has, where that is known."""
+
+    client: str
+    submission: str
+    priority: int
+    items: tuple[ChunkItem, ...]
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkResult:
+    """How many requests were new, how many were known from before, how many of the new were answered at once."""
+
+    added: int
+    known: int
+    answered: int
+    submission_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a submission is; `by_reason` goes by (status, reason)."""
+
+    requests: int
+    finished: int
+    by_status: dict[str, int] = field(default_factory=dict[str, int])
+    by_reason: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    next_due: datetime | None = None
+    submission_id: int = 0
+    created_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One request as results show it, finished or not."""
+
+    request_id: int
+    idx: int
+    address: str
+    email: str | None
+    contact_id: UUID | None
+    state: str
+    status: str | None
+    reason: str | None
+    reasons: tuple[str, ...]
+    confidence: int | None
+    is_disposable: bool
+    is_role: bool
+    is_free: bool
+    suggestion: str | None
+    mx_host: str | None
+    reply: str | None
+    source: str | None
+    attempts: int
+    deferral_reason: str | None
+    due_at: datetime | None
+    checked_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One line of a list of submissions."""
+
+    submission_id: int
+    client: str
+    submission: str
+    priority: int
+    requests: int
+    finished: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+async def add_chunk(database: Database, chunk: Chunk) -> ChunkResult:
+    """Take in a chunk in one transaction; taking it in again changes nothing.
+
+    What makes a request the same is (client, submission, idx).
+    """
+    queued = [item for item in chunk.items if item.finding is None]
+    answered = [item for item in chunk.items if item.finding is not None]
+    async with database.transaction() as connection:
+        submission_id = await _get_submission_id(connection, chunk)
+        new_queued = await _insert_queued(connection, submission_id, chunk.priority, queued)
+        await _queue_domains(connection, chunk.priority, new_queued)
+        new_answered = await _insert_answered(connection, submission_id, answered)
+        added = len(new_queued) + len(new_answered)
+        await connection.execute(_SQL["count_added"], submission_id, added, chunk.expected)
+        await outcomes.count(connection, [(submission_id, *_outcome_of(item)) for item in new_answered])
+    return ChunkResult(added, len(chunk.items) - added, len(new_answered), submission_id)
+
+
+async def find_fresh(source: Database | Queryable, emails: Sequence[str]) -> dict[str, Finding]:
+    """Return verdicts that may be used again, by mailbox as text."""
+    if not emails:
+        return {}
+    found = await source.fetch(_SQL["find_fresh"], list(emails))
+    return {row["email"]: rows.finding_of(row) for row in found}
+
+
+async def get_progress(database: Database, client: str, submission: str) -> Progress | None:
+    """Return how far a submission is, or None where there is none of that name."""
+    row = await database.fetch_row(_SQL["get_submission"], client, submission)
+    if row is None:
+        return None
+    counts = await database.fetch(_SQL["load_counts"], row["id"])
+    by_status: dict[str, int] = {}
+    for count in counts:
+        by_status[count["status"]] = by_status.get(count["status"], 0) + count["requests"]
+    return Progress(
+        row["requests"],
+        row["finished"],
+        by_status,
+        {(count["status"], count["reason"]): count["requests"] for count in counts},
+        row["next_due"],
+        row["id"],
+        row["created_at"],
+        row["finished_at"],
+    )
+
+
+async def fetch_results(database: Database, submission_id: int, after_idx: int, limit: int) -> list[ResultRow]:
+    """Return the requests after a place (-1: from the first), by their place: one key range, no cursor."""
+    found = await database.fetch(_SQL["fetch_results"], submission_id, after_idx, limit)
+    return [_result_of(row) for row in found]
+
+
+async def list_submissions(
+    database: Database, limit: int = 50, *, client: str | None = None, before_id: int | None = None
+) -> list[Submission]:
+    """Return the newest submissions, of one client or of all, before that number."""
+    found = await database.fetch(_SQL["list_submissions"], client, before_id, limit)
+    return [_submission_of(row) for row in found]
+
+
+async def count_unfinished(database: Database) -> int:
+    """Return how many requests wait in the whole ledger."""
+    return await database.fetch_value(_SQL["count_unfinished"])
+
+
+def lower_priority(priority: int, idx: int) -> int:
+    """Return the priority of a request by its place, so that a short submission passes a long one."""
+    return max(0, priority - sum(idx >= step for step in _LONG_STEPS))
+
+
+async def _get_submission_id(connection: Queryable, chunk: Chunk) -> int:
+    key = (chunk.client, chunk.submission)
+    known = await connection.fetchval(_SQL["find_submission_id"], *key)
+    if known is None:
+        await connection.execute(_SQL["add_client"], chunk.client)
+        await connection.execute(_SQL["add_submission"], *key, chunk.priority)
+        known = await connection.fetchval(_SQL["find_submission_id"], *key)
+    return known
+
+
+async def _insert_queued(
+    connection: Queryable, submission_id: int, priority: int, items: Sequence[ChunkItem]
+) -> list[ChunkItem]:
+    table = [(*_address_columns(item), lower_priority(priority, item.idx)) for item in items if _require_mailbox(item)]
+    return await _insert(connection, "insert_queued", submission_id, items, rows.columns_of(table, 6))
+
+
+async def _insert_answered(connection: Queryable, submission_id: int, items: Sequence[ChunkItem]) -> list[ChunkItem]:
+    table = [
+        (*_address_columns(item), 0, *rows.outcome_columns(item.finding)) for item in items if item.finding is not None
+    ]
+    added = await _insert(connection, "insert_answered", submission_id, items, rows.columns_of(table, 18))
+    await outcomes.save_validations(connection, [validation for item in added if (validation := _validation_of(item))])
+    return added
+
+
+async def _insert(
+    connection: Queryable, block: str, submission_id: int, items: Sequence[ChunkItem], columns: list[list[object]]
+) -> list[ChunkItem]:
+    if not items:
+        return []
+    new = {row["idx"] for row in await connection.fetch(_SQL[block], submission_id, *columns)}
+    return [item for item in {item.idx: item for item in items}.values() if item.idx in new]
+
+
+async def _queue_domains(connection: Queryable, priority: int, items: Sequence[ChunkItem]) -> None:
+    urgency: dict[str, int] = {}
+    for item in items:
+        if item.mailbox is not None:
+            weight = lower_priority(priority, item.idx)
+            urgency[item.mailbox.domain] = max(weight, urgency.get(item.mailbox.domain, 0))
+    if urgency:
+        await connection.execute(_SQL["queue_domains"], list(urgency), list(urgency.values()))
+
+
+def _require_mailbox(item: ChunkItem) -> Mailbox:
+    if item.mailbox is None:
+        raise errors.StoreError(f"item {item.idx} is no mailbox and has no finding that says so")
+    return item.mailbox
+
+
+def _address_columns(item: ChunkItem) -> tuple[object, ...]:
+    address = clean_text(item.address, _ADDRESS_LIMIT)
+    if item.mailbox is None:
+        return (item.idx, address, None, "", item.contact_id)
+    return (item.idx, address, str(item.mailbox), item.mailbox.domain, item.contact_id)
+
+
+def _validation_of(item: ChunkItem) -> Validation | None:
+    if item.finding is None:
+        return None
+    if item.mailbox is None:
+        return Validation(item.contact_id, item.address, "", 0, item.finding)
+    return Validation(item.contact_id, str(item.mailbox), item.mailbox.domain, 0, item.finding)
+
+
+def _outcome_of(item: ChunkItem) -> tuple[str, str]:
+    finding = item.finding
+    return (str(finding.status), str(finding.reason)) if finding is not None else ("", "")
+
+
+def _result_of(row: Row) -> ResultRow:
+    values: dict[str, Any] = dict(row.items())
+    request_id, attempts, reasons = values.pop("id"), values.pop("attempt"), values.pop("reasons")
+    return ResultRow(request_id=request_id, attempts=attempts, reasons=tuple(reasons or ()), **values)
+
+
+def _submission_of(row: Row) -> Submission:
+    return Submission(
+        row["id"],
+        row["client"],
+        row["submission"],
+        row["priority"],
+        row["requests"],
+        row["finished"],
+        row["created_at"],
+        row["finished_at"],
+    )

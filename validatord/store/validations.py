@@ -1,0 +1,40 @@
+"""Verdicts as the CRM reads them (`email_validation`)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from validatord.mail.request import Finding
+from validatord.store import queries, rows
+from validatord.store.database import Database
+
+_SQL = queries.load("validations")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredValidation:
+    """A verdict with the address and contact it belongs to."""
+
+    email: str
+    domain: str
+    contact_id: UUID | None
+    attempts: int
+    updated_at: datetime
+    finding: Finding
+
+
+async def find(database: Database, email: str) -> StoredValidation | None:
+    """Return the newest verdict on an address."""
+    row = await database.fetch_row(_SQL["find_validation"], email)
+    return _validation_of(row) if row is not None else None
+
+
+async def latest(database: Database, limit: int = 50) -> list[StoredValidation]:
+    """Return the verdicts written last."""
+    return [_validation_of(row) for row in await database.fetch(_SQL["latest_validations"], limit)]
+
+
+def _validation_of(row: rows.Columns) -> StoredValidation:
+    return StoredValidation(
+        row["email"], row["domain"], row["contact_id"], row["attempts"], row["updated_at"], rows.finding_of(row)
+    )
