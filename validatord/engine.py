@@ -6,7 +6,7 @@ daemon's. Stops in order: dispatcher, visits, recorder, leases, sessions, lock.
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from loguru import logger
 
 from validatord.clock import Clock
 from validatord.data import data_path
+from validatord.errors import ConfigurationError
 from validatord.lookup.mx import MXLookup
 from validatord.lookup.provider import ProviderDirectory
 from validatord.lookup.resolver import Resolver
@@ -23,6 +24,7 @@ from validatord.loops.dispatcher import Dispatcher, Hands
 from validatord.loops.loop import Loop
 from validatord.mail.provider import Pace
 from validatord.pacing.lane import BookRules, LaneBook
+from validatord.rules.policy import ClientPolicy
 from validatord.rules.risk import RiskLists
 from validatord.settings import Settings
 from validatord.smtp.pool import SessionPool
@@ -36,6 +38,7 @@ _CONTROL_SECRET = "accept_all"  # noqa: S105 the name of a secret, not one
 _SNAPSHOT_SECONDS = 30.0
 _POLICY_SECONDS = 15.0
 _POOL_SECONDS = 1.0
+_NO_POLICY = ClientPolicy()
 
 
 @dataclass(slots=True)
@@ -60,7 +63,7 @@ class Engine:
         self.clock = clock
         self.rng = rng
         self.node = snapshot().service.node
-        self._policies: dict[str, Mapping[str, Any]] = {}
+        self._policies: dict[str, ClientPolicy] = {}
         self._running: _Running | None = None
 
     def __repr__(self) -> str:
@@ -127,13 +130,14 @@ class Engine:
             lookup=MXLookup(resolver, settings.lookup, self.clock, self.rng),
             providers=load_providers(settings),
             lanes=book,
-            pool=SessionPool(self.clock, settings.smtp.idle_timeout.total_seconds()),
+            pool=SessionPool(self.clock, settings.smtp.idle_timeout),
             recorder=self._build_recorder(settings),
             clock=self.clock,
             rng=self.rng,
             control_secret=await self._find_control_secret(settings),
             node=self.node,
             flags_of=lists.flags,
+            find_ban=lists.find_ban,
             policy_of=self._policy_of,
         )
 
@@ -193,9 +197,9 @@ class Engine:
 
         store = self.snapshot().store
         plans: dict[str, tuple[Callable[[], Coroutine[Any, Any, int]], Callable[[], float]]] = {
-            "dispatcher": (dispatcher.run_once, lambda: self.snapshot().store.dispatch_interval.total_seconds()),
+            "dispatcher": (dispatcher.run_once, lambda: self._seconds("dispatch_interval")),
             "renewer": (dispatcher.renew_once, lambda: store.lease.total_seconds() / 4),
-            "reaper": (reap, lambda: self.snapshot().store.reap_interval.total_seconds()),
+            "reaper": (reap, lambda: self._seconds("reap_interval")),
             "pool": (sweep_pool, lambda: _POOL_SECONDS),
             "lane snapshots": (self._save_lanes, lambda: _SNAPSHOT_SECONDS),
             "policies": (self._load_policies, lambda: _POLICY_SECONDS),
@@ -228,11 +232,18 @@ class Engine:
         return len(states)
 
     async def _load_policies(self) -> int:
-        self._policies = await clients.load_policies(self.database)
-        return len(self._policies)
+        found: dict[str, ClientPolicy] = {}
+        for client, values in (await clients.load_policies(self.database)).items():
+            try:
+                found[client] = ClientPolicy.read(values)
+            except ConfigurationError as error:
+                logger.bind(client=client, problems=error.problems).error("policy of a client cannot be used")
+                found[client] = self._policies.get(client, _NO_POLICY)
+        self._policies = found
+        return len(found)
 
-    def _policy_of(self, client: str) -> Mapping[str, Any]:
-        return self._policies.get(client, {})
+    def _policy_of(self, client: str) -> ClientPolicy:
+        return self._policies.get(client, _NO_POLICY)
 
 
 def load_providers(settings: Settings) -> ProviderDirectory:

@@ -25,7 +25,7 @@ EXIT_BAD_ROWS = 1
 @click.option("--submission", default="", help="Name of the submission; the same name again adds nothing twice.")
 @click.option("--priority", type=click.Choice([item.value for item in Priority]), default="normal", show_default=True)
 @click.pass_obj
-def submit(session: Session, source: str, column: str, client: str, submission: str, priority: str) -> int:  # noqa: PLR0913, PLR0917 one parameter an option
+def submit(session: Session, source: str, column: str, client: str, submission: str, priority: str) -> int:
     """Put a list into the ledger for the daemon, and do not wait for it."""
 
     async def run() -> int:

@@ -18,7 +18,7 @@ from validatord.errors import ConfigurationError
 MAX_LINE = 64 * 1024
 _CUT_ADDRESS = 400
 _HEADERS = re.compile(
-    r"^(e[-_ ]?mail|mail|e[-_ ]?mail[-_ ]?address(es)?|mail[-_ ]?address|address|adresse?|correo)$", re.I
+    r"^(e[-_ ]?mail|mail|e[-_ ]?mail[-_ ]?address(es)?|mail[-_ ]?address|address|adresse?|correo)$", re.IGNORECASE
 )
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),

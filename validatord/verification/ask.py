@@ -8,7 +8,7 @@ and with whom to go on.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from validatord.mail.probe import ProbeReport, Signal
+from validatord.mail.probe import ProbeReport
 from validatord.mail.reply import Reply
 from validatord.mail.verdict import AcceptAll, ReplyReading, Stage
 from validatord.pacing.lane import Lane, Turn
@@ -16,7 +16,7 @@ from validatord.rules import decide
 from validatord.rules.replies import read_reply
 from validatord.smtp import conversation, plan
 from validatord.smtp.control import control_recipients
-from validatord.smtp.session import Session
+from validatord.smtp.dialogue import Session
 from validatord.verification import hear
 from validatord.verification.context import Case, Tools, Visit
 from validatord.verification.walk import Walk, open_next
@@ -88,12 +88,12 @@ class Asker:
         if session is None:
             return []
         try:
-            report = await conversation.converse(session, self._plan(batch, session), self._guide(session))
+            report = await conversation.converse(session, self._plan(batch), self._guide(session))
         finally:
             self._tools.pool.give_back(self._lane.name, session)
         return hear.hear(report, session, batch, hear.Listener(self._visit, self._walk, self._lane, self._tools))
 
-    def _plan(self, batch: list[Case], session: Session) -> plan.Plan:
+    def _plan(self, batch: list[Case]) -> plan.Plan:
         visit, pace = self._visit, self._visit.provider.pace
         smtp, accept_all = visit.settings.smtp, visit.settings.accept_all
         per_envelope = min(smtp.rcpt_per_envelope, pace.rcpt_per_envelope)

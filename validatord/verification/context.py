@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from validatord.clock import Clock
 from validatord.lookup.mx import MXLookup
@@ -14,8 +13,9 @@ from validatord.mail.address import Mailbox
 from validatord.mail.mx import MXAnswer
 from validatord.mail.provider import MXProvider
 from validatord.mail.request import DomainFacts, Flags, History, VerificationRequest
-from validatord.mail.verdict import AcceptAll
+from validatord.mail.verdict import AcceptAll, Reason
 from validatord.pacing.lane import Lane, LaneBook
+from validatord.rules.policy import ClientPolicy
 from validatord.settings import IdentitySettings, Settings
 from validatord.smtp.pool import SessionPool
 from validatord.verification.record import Recorder
@@ -53,7 +53,8 @@ class Tools:
     control_secret: bytes
     node: str
     flags_of: Callable[[Mailbox], Flags]
-    policy_of: Callable[[str], Mapping[str, Any]]
+    find_ban: Callable[[str], Reason | None]
+    policy_of: Callable[[str], ClientPolicy]
     memory: Memory = field(default_factory=Memory)
 
 
@@ -63,6 +64,17 @@ class Case:
 
     mailbox: Mailbox
     requests: tuple[VerificationRequest, ...]
+
+    @property
+    def pinned_identity(self) -> str:
+        """The identity an earlier attempt used, or empty."""
+        return next((request.pin.identity for request in self.requests if request.pin.identity), "")
+
+    @property
+    def pinned_host(self) -> tuple[str, str] | None:
+        """The MX host and address of the last attempt: a greylist may be known there alone (RFC 6647)."""
+        pins = (request.pin for request in self.requests)
+        return next(((pin.mx_host, pin.mx_address) for pin in pins if pin.mx_host), None)
 
     @property
     def pinned_sender(self) -> str:
@@ -87,6 +99,7 @@ class Visit:
     accept_all: AcceptAll = AcceptAll.NOT_ASKED
     has_new_control: bool = False  # the accept-all state was learned in this visit
     not_before: datetime | None = None
+    gate_cause: str = ""
 
     @property
     def lane_name(self) -> str:

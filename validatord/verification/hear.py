@@ -3,19 +3,19 @@
 Synchronous: everything a conversation changes in the visit, the walk and the lane changes here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from validatord.errors import SessionFailed
 from validatord.mail.address import Mailbox
 from validatord.mail.probe import ProbeReport, Signal
 from validatord.mail.reply import Reply
-from validatord.mail.verdict import AcceptAll, Meaning, ReplyReading, Stage
+from validatord.mail.verdict import Meaning, ReplyReading, Stage
 from validatord.pacing.lane import Lane
 from validatord.rules import decide
 from validatord.rules.replies import normalise_text, read_reply
+from validatord.smtp.dialogue import Session
 from validatord.smtp.plan import ConversationReport, MailboxAnswer
-from validatord.smtp.session import Session
 from validatord.verification.context import Case, Tools, Visit
 from validatord.verification.walk import Trouble, Walk, early_signals
 

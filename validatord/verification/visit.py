@@ -10,13 +10,15 @@
 The story holds no technique: each step is a call. It never sends anything itself.
 """
 
-from collections.abc import Sequence
-from contextlib import contextmanager, suppress
-from collections.abc import Iterator
-from datetime import datetime
+import asyncio
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+from loguru import logger
 
 from validatord.errors import GateClosed
 from validatord.lookup.walk import order_hosts
+from validatord.mail.mx import MXAnswer, MXOutcome
 from validatord.mail.probe import ProbeReport
 from validatord.mail.request import DomainFacts
 from validatord.mail.verdict import AcceptAll
@@ -24,10 +26,11 @@ from validatord.pacing.identity import choose_identity
 from validatord.pacing.lane import Lane
 from validatord.settings import Settings
 from validatord.store.leases import DomainVisit
+from validatord.store.records import VisitRecord
 from validatord.verification import judge, shortcut
-from validatord.verification.ask import Asker
+from validatord.verification.ask import Asker, Settle
 from validatord.verification.context import Case, Tools, Visit, gather_cases
-from validatord.verification.facts import facts_after
+from validatord.verification.facts import facts_after, known_accept_all
 from validatord.verification.judge import Rows
 from validatord.verification.walk import Walk
 
@@ -39,41 +42,112 @@ class Visitor:
         self._tools = tools
 
     async def visit(self, work: DomainVisit, settings: Settings) -> None:
-        """Visit one leased domain."""
+        """Visit one leased domain; raises LeaseLost if it is somebody else's by now."""
         visit = self._open(work, settings)
-        rows = shortcut.answer_known(visit, work, self._tools)
-        with suppress(GateClosed):
-            rows += await self._decide_pending(visit)
-        rows += judge.give_up(visit, self._tools) if visit.not_before is not None else Rows()
+        rows = shortcut.answer_known(visit, work.fresh, self._tools)
+        with _noting_gate(visit):
+            rows.add(await self._decide_pending(visit))
+        rows.add(judge.give_up(visit, self._tools))
         await self._record(visit, rows, is_last=True)
 
     def _open(self, work: DomainVisit, settings: Settings) -> Visit:
-        tools = self._tools
         facts = work.facts or DomainFacts(work.domain)
         if facts.mx is not None:
-            tools.lookup.remember(facts.mx)
+            self._tools.lookup.remember(facts.mx)
         return Visit(
             domain=work.domain,
             settings=settings,
             facts=facts,
             histories=work.histories,
             pending=gather_cases(work.requests),
-            started_at=tools.clock.now(),
+            started_at=self._tools.clock.now(),
         )
 
     async def _decide_pending(self, visit: Visit) -> Rows:
         """Steps 2 to 6; what cannot be asked now stays pending."""
         if not visit.pending:
             return Rows()
-        await self._look_up(visit)
-        if (rows := judge.decide_by_mx(visit, self._tools)) is not None:
-            return rows
-        with self._closing_gate(visit):
-            lane = self._find_lane(visit)
-            if visit.accept_all is AcceptAll.ACCEPTS_ALL:
-                return shortcut.answer_accept_all(visit, self._tools)
-            if not lane.has_room():
-                visit.not_before = lane.retry_at()
-                return Rows()
-            await self._ask(visit, lane)
-        return shortcut.answer_accept_all(visit, self._tools) if visit.accept_all is AcceptAll.ACCEPTS_ALL else Rows()
+        visit.mx = await self._tools.lookup.lookup(visit.domain)
+        if visit.mx.outcome is not MXOutcome.OK:
+            return judge.decide_by_mx(visit, visit.mx, self._tools)
+        lane = self._find_lane(visit, visit.mx)
+        if visit.accept_all is AcceptAll.ACCEPTS_ALL:
+            return shortcut.answer_accept_all(visit, self._tools)
+        await self._ask_in(lane, visit, visit.mx)
+        return shortcut.answer_accept_all(visit, self._tools)
+
+    def _find_lane(self, visit: Visit, mx: MXAnswer) -> Lane:
+        """Find who we are to whom, and what is known of the domain already."""
+        tools = self._tools
+        visit.provider = tools.providers.find(mx.hosts[0])
+        visit.accept_all = known_accept_all(visit, tools.clock.now())
+        if visit.provider.accepts_everything:
+            visit.accept_all = AcceptAll.ACCEPTS_ALL
+        pinned = next((case.pinned_identity for case in visit.pending if case.pinned_identity), "")
+        # A paused identity is not replaced: its lane is shut until the pause is over.
+        visit.identity = choose_identity(visit.domain, visit.settings.identities, pinned)
+        visit.lane = tools.lanes.get(visit.identity.name, visit.provider)
+        return visit.lane
+
+    async def _ask_in(self, lane: Lane, visit: Visit, mx: MXAnswer) -> None:
+        """Step 4, if the lane has room for one more visit; else the domain waits for it."""
+        if not lane.has_room():
+            visit.not_before = lane.retry_at()
+            return
+        lane.enter_visit()
+        try:
+            async with asyncio.timeout(visit.settings.smtp.visit_timeout.total_seconds()) as deadline:
+                await Asker(visit, self._start_walk(visit, mx), lane, self._tools, self._settler(visit, deadline)).run()
+        except TimeoutError:
+            # Whoever was being asked is asked again later; the others of this visit wait as long.
+            logger.warning("visit took too long without an answer; its domain waits")
+            visit.not_before = self._tools.clock.now() + visit.settings.retry.delays[0]
+        finally:
+            lane.leave_visit()
+
+    def _start_walk(self, visit: Visit, mx: MXAnswer) -> Walk:
+        smtp = visit.settings.smtp
+        stops = order_hosts(
+            mx,
+            self._tools.rng,
+            ipv4_first=visit.settings.lookup.is_ipv4_preferred,
+            max_addresses=smtp.max_addresses,
+            first=next((case.pinned_host for case in visit.pending if case.pinned_host), None),
+        )
+        return Walk(stops, smtp.max_hosts)
+
+    def _settler(self, visit: Visit, deadline: asyncio.Timeout) -> Settle:
+        """Return what is done with the answers of a conversation: judge and record them at once."""
+
+        async def settle(reports: Sequence[tuple[Case, ProbeReport]]) -> None:
+            rows = judge.judge(visit, reports, self._tools)
+            await self._record(visit, rows, is_last=False)
+            # The deadline is for one mailbox, not for a long list that goes on well.
+            whole = visit.settings.smtp.visit_timeout.total_seconds()
+            deadline.reschedule(asyncio.get_running_loop().time() + whole)
+
+        return settle
+
+    async def _record(self, visit: Visit, rows: Rows, *, is_last: bool) -> None:
+        record = VisitRecord(
+            domain=visit.domain,
+            lane=visit.lane_name,
+            finished=tuple(rows.finished),
+            deferred=tuple(rows.deferred),
+            handed_over=tuple(rows.handed_over),
+            facts=facts_after(visit, self._tools.clock.now()) if visit.mx is not None else None,
+            release=is_last,
+            not_before=visit.not_before if is_last else None,
+        )
+        # What was learned is written even if the visit is being cancelled: asking again costs others.
+        await asyncio.shield(self._tools.recorder.record(record))
+
+
+@contextmanager
+def _noting_gate(visit: Visit) -> Generator[None]:
+    """A closed gate puts the domain back until it opens; nothing is said about any mailbox."""
+    try:
+        yield
+    except GateClosed as closed:
+        visit.not_before = closed.retry_at
+        visit.gate_cause = closed.cause

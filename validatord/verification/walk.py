@@ -6,8 +6,9 @@ the hosts before it: where nobody answers at all, the last trouble is what there
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from validatord.errors import SessionFailed, TLSFailed
+from validatord.errors import GateClosed, SessionFailed, TLSFailed
 from validatord.lookup.walk import Stop
 from validatord.mail.probe import Signal
 from validatord.mail.reply import Reply
@@ -15,8 +16,11 @@ from validatord.mail.transcript import Exchange, Transcript
 from validatord.mail.verdict import Meaning, ReplyReading, Stage
 from validatord.pacing.lane import Lane
 from validatord.rules.replies import read_reply
-from validatord.smtp.session import Session, Target
+from validatord.smtp.dialogue import Session
+from validatord.smtp.session import Target, open_session
 from validatord.verification.context import Tools, Visit
+
+_SOON = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +104,31 @@ async def _open(walk: Walk, stop: Stop, visit: Visit, lane: Lane, tools: Tools) 
         walk.end(walk.trouble)
         return None
     await lane.pace_session()
-    target = Target(stop.host_name, stop.address, visit.settings.smtp.port)
+    if not await tools.pool.make_room(lane.name, lane.slots):
+        # The lane shrank while others still speak: their end makes room.
+        raise GateClosed(f"lane {lane.name}: shrunk", tools.clock.now() + _SOON)
+    tools.pool.opened(lane.name)
     try:
-        session = await tools.pool.open(
-            lane.name,
-            lane.slots,
-            target,
-            visit.identity,
-            visit.settings.smtp,
-            use_tls=walk.use_tls,
-            allow_pipelining=walk.may_pipeline,
-        )
-    except SessionFailed as failed:
-        _note_failure(walk, stop, failed, visit, lane)
+        session = await _connect(walk, stop, visit, tools)
+    except BaseException as error:
+        tools.pool.closed(lane.name)
+        if not isinstance(error, SessionFailed):
+            raise
+        _note_failure(walk, stop, error, visit, lane)
         return None
     if session.refusal is None:
         return session
+    tools.pool.give_back(lane.name, session)
     _note_refusal(walk, session, session.refusal, visit, lane)
     return None
+
+
+async def _connect(walk: Walk, stop: Stop, visit: Visit, tools: Tools) -> Session:
+    target = Target(stop.host_name, stop.address, visit.settings.smtp.port)
+    smtp = visit.settings.smtp
+    return await open_session(
+        target, visit.identity, smtp, tools.clock, use_tls=walk.use_tls, allow_pipelining=walk.may_pipeline
+    )
 
 
 def _note_failure(walk: Walk, stop: Stop, failed: SessionFailed, visit: Visit, lane: Lane) -> None:

@@ -1,0 +1,52 @@
+"""Step 1 of a visit: what needs no asking.
+
+A verdict that is still fresh answers the next request for the same mailbox; a domain that must not be
+probed, or that accepts everything, is answered without a packet.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+
+from validatord.mail.request import Finding
+from validatord.mail.verdict import AcceptAll, Reason, Status, Verdict
+from validatord.store.records import Finished
+from validatord.verification.context import Case, Tools, Visit
+from validatord.verification.judge import Evidence, Rows, add_outcome
+
+
+def answer_known(visit: Visit, fresh: Mapping[str, Finding], tools: Tools) -> Rows:
+    """Answer what the ledger or the operator's lists answer; the rest stays pending."""
+    rows = Rows()
+    ban = tools.find_ban(visit.domain)
+    left: deque[Case] = deque()
+    for case in visit.pending:
+        known = fresh.get(str(case.mailbox))
+        if known is not None:
+            rows.finished += [Finished(request, known, request.attempt) for request in case.requests]
+        elif ban is not None:
+            _answer_banned(rows, visit, case, ban, tools)
+        else:
+            left.append(case)
+    visit.pending = left
+    return rows
+
+
+def _answer_banned(rows: Rows, visit: Visit, case: Case, ban: Reason, tools: Tools) -> None:
+    verdict = Verdict(Status.UNKNOWN, ban, (ban.value,))
+    for request in case.requests:
+        add_outcome(rows, visit, request, verdict, Evidence("risk"), tools)
+
+
+def answer_accept_all(visit: Visit, tools: Tools) -> Rows:
+    """Answer everybody left of a domain that accepts all: asking them would say nothing more."""
+    rows = Rows()
+    if visit.accept_all is not AcceptAll.ACCEPTS_ALL:
+        return rows
+    tokens = ("provider_accepts_everything",) if visit.provider.accepts_everything else ()
+    verdict = Verdict(Status.ACCEPT_ALL, Reason.ACCEPT_ALL, (Reason.ACCEPT_ALL.value, *tokens))
+    host = visit.mx.hosts[0].name if visit.mx is not None and visit.mx.hosts else ""
+    for case in visit.pending:
+        for request in case.requests:
+            add_outcome(rows, visit, request, verdict, Evidence("domain", mx_host=host), tools)
+    visit.pending.clear()
+    return rows
