@@ -1,0 +1,1 @@
+"""From arq to committed rows, with a real Redis and a real PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Chunks, payloads and jobs, without Redis."""

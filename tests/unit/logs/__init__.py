@@ -1,0 +1,1 @@
+"""What the log shows, and what systemd is told."""

@@ -1,0 +1,1 @@
+"""Loading, checking, showing and reloading settings."""
