@@ -69,7 +69,7 @@ def read_environment(environ: Mapping[str, str]) -> Layer:
     problems: list[str] = []
     for name in sorted(name for name in environ if name.startswith(PREFIX) and name not in OTHER_NAMES):
         section, _, key = name.removeprefix(PREFIX).lower().partition("__")
-        if key:
+        if section and key:
             table = values.setdefault(section, {})
             table[key] = environ[name]
             origins[f"{section}.{key}"] = origins[section] = name
