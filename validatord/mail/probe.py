@@ -14,6 +14,8 @@ from validatord.mail.verdict import AcceptAll, ReplyReading, Stage
 
 # `ProbeReport.failure` where the local part needs RFC 6531 and the host does not offer it: no RCPT was sent.
 SMTPUTF8_UNSUPPORTED = "smtputf8_unsupported"
+# … where the address does not pass the wire gate and no byte of it was sent.
+NOT_SENDABLE = "not_sendable"
 
 
 class Signal(StrEnum):
@@ -38,7 +40,8 @@ class ProbeReport:
     session, and `is_same_for_postmaster` that both texts were equal once the address is cut out.
     `is_backup_mx`: a better-preference host failed before this one answered. `is_control_cached`: the
     accept-all state was known before and not asked in this session, so it says nothing about this host.
-    `failure` is the `kind` of a SessionFailed, or SMTPUTF8_UNSUPPORTED where nothing could be asked.
+    `failure` is the `kind` of a SessionFailed, or SMTPUTF8_UNSUPPORTED or NOT_SENDABLE where nothing
+    could be asked.
     """
 
     mailbox: Mailbox

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from validatord.mail.mx import MXAnswer, MXOutcome
-from validatord.mail.probe import SMTPUTF8_UNSUPPORTED, ProbeReport, Signal
+from validatord.mail.probe import NOT_SENDABLE, SMTPUTF8_UNSUPPORTED, ProbeReport, Signal
 from validatord.mail.reply import Reply
 from validatord.mail.request import VerificationRequest
 from validatord.mail.verdict import (
@@ -104,6 +104,8 @@ def _decide_failure(attempt: Attempt) -> Outcome:
     report, failure = attempt.report, attempt.report.failure
     if failure == SMTPUTF8_UNSUPPORTED:
         return smtputf8_unsupported(attempt)
+    if failure == NOT_SENDABLE:
+        return attempt.end_unknown(Reason.ADDRESS_REFUSED, NOT_SENDABLE)
     if failure == "protocol_violation":
         return attempt.once(Reason.PROTOCOL_ERROR, attempt.retry.get_wait(0))
     if failure == "tls_failed":
