@@ -141,8 +141,8 @@ def test_own_table_of_a_provider_wins() -> None:
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ('[providers.a]\nsuffixes = ["example.com"]\nsesions = 1', ("[providers.a] sesions", "unknown key")),
-        ("[smal]\nsessions = 1", ("[smal]", "unknown key")),
+        ('[providers.a]\nsuffixes = ["example.com"]\nspeed = 1', ("[providers.a] speed", "unknown key")),
+        ("[tiny]\nsessions = 1", ("[tiny]", "unknown key")),
         ("[small]\nsessions = 0", ("[small] sessions", "greater than or equal to 1")),
         ("[small]\nunknown_ratio = 2.0", ("[small] unknown_ratio", "less than or equal to 1")),
         ('[large]\nsession_interval = "soon"', ("[large] session_interval", "duration")),
