@@ -1,0 +1,1 @@
+"""Lanes, breakers, buckets and backoff, on a clock that stands still."""

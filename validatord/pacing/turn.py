@@ -1,0 +1,78 @@
+"""The right to hold one conversation, and what all turns of a process share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from validatord.pacing.hosts import HostBreakers
+from validatord.pacing.listing import Listings
+
+
+class TarpitBudget:
+    """How many turns may be lost to receivers that answer slowly on purpose."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+    def __repr__(self) -> str:
+        return f"<TarpitBudget {self.used} of {self.limit}>"
+
+    def take(self) -> bool:
+        """Take one place; False: none is left."""
+        if self.used >= self.limit:
+            return False
+        self.used += 1
+        return True
+
+    def give_back(self) -> None:
+        """Give one place back."""
+        self.used -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class LaneShare:
+    """What a lane shares with the others; the defaults are for a lane by itself."""
+
+    identity: str = ""
+    tarpits: TarpitBudget = field(default_factory=lambda: TarpitBudget(1))
+    listings: Listings | None = None
+    hosts: HostBreakers | None = None
+    on_room: Callable[[], None] = lambda: None
+
+
+class Turn:
+    """The right to hold one conversation; ends with the `async with` that gave it.
+
+    `is_trial`: the breaker is half-open, so ask for one mailbox only.
+    """
+
+    def __init__(
+        self, lane_name: str, tarpits: TarpitBudget, is_lane_shut: Callable[[], bool], *, is_trial: bool
+    ) -> None:
+        self._lane_name = lane_name
+        self._tarpits = tarpits
+        self._is_lane_shut = is_lane_shut
+        self.is_trial = is_trial
+        self.is_slow = False
+        self.is_over = False
+
+    def __repr__(self) -> str:
+        words = [word for word in ("trial", "slow", "over") if getattr(self, f"is_{word}")]
+        return f"<Turn {' '.join([self._lane_name, *words])}>"
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the lane was shut meanwhile: end the conversation, leave the rest unasked."""
+        return self.is_over or self._is_lane_shut()
+
+    def mark_slow(self) -> bool:
+        """Say that the receiver tarpits; False: no turn is left for that, end the conversation."""
+        if not self.is_over and not self.is_slow:
+            self.is_slow = self._tarpits.take()
+        return self.is_slow and not self.is_over
+
+    def end(self) -> None:
+        """Give back what the turn held; the lane calls it."""
+        self.is_over = True
+        if self.is_slow:
+            self._tarpits.give_back()
