@@ -83,6 +83,8 @@ CREATE TABLE requests (
     CHECK (state <> 'queued' OR (email IS NOT NULL AND domain <> ''))
 );
 CREATE INDEX requests_due ON requests (domain, priority DESC, due_at) WHERE state = 'queued';
+CREATE INDEX requests_waiting ON requests (submission_id, deferral_reason, due_at)
+WHERE state <> 'done' AND deferral_reason IS NOT NULL;
 CREATE INDEX requests_handed_over ON requests (email) WHERE state = 'handed_over';
 
 CREATE TABLE domain_queue (
@@ -149,9 +151,9 @@ CREATE TABLE email_validation (
     source          text NOT NULL DEFAULT 'probe',  -- who said it: probe, dns, syntax, risk, bouncer
     fresh_until     timestamptz,                    -- NULL: never reused (unknown)
     probe           jsonb,                          -- what our own probe said, where source is another
-    CONSTRAINT email_validation_contact_email UNIQUE NULLS NOT DISTINCT (contact_id, email)
+    -- In this order it is the index by email, too.
+    CONSTRAINT email_validation_contact_email UNIQUE NULLS NOT DISTINCT (email, contact_id)
 );
-CREATE INDEX email_validation_email ON email_validation (email);
 CREATE INDEX email_validation_domain ON email_validation (domain);
 CREATE INDEX email_validation_updated ON email_validation (updated_at);
 

@@ -52,7 +52,7 @@ SET
     state = 'handed_over',
     due_at = NULL,
     attempt = r.attempt + 1,
-    deferral_reason = NULL,
+    deferral_reason = 'handed_over',
     pin = NULL,
     first_tried_at = coalesce(r.first_tried_at, now()),
     probe = u.probe
@@ -60,7 +60,8 @@ FROM unnest($1::bigint[], $2::jsonb[]) AS u (id, probe)
 WHERE r.id = u.id AND r.state = 'queued';
 
 -- upsert_validations --
--- Write verdicts, one row per contact and address; an older verdict never replaces a newer one.
+-- Write verdicts, one row per contact and address; an older verdict never replaces a newer one, and one
+-- that is only used again does not replace itself: who said it first stays known.
 INSERT INTO email_validation AS v (
     contact_id, email, domain, attempts, status, reason, reasons, confidence, is_disposable, is_role, is_free,
     suggestion, mx_host, reply, source, checked_at, mx_hosts, dns_trace, smtp_trace, ttl_expires_at, fresh_until,
@@ -101,7 +102,7 @@ ON CONFLICT ON CONSTRAINT email_validation_contact_email DO UPDATE SET
     fresh_until = excluded.fresh_until,
     error = excluded.error,
     updated_at = now()
-WHERE v.checked_at <= excluded.checked_at;
+WHERE v.checked_at < excluded.checked_at OR (v.checked_at = excluded.checked_at AND excluded.source <> 'cache');
 
 -- lock_submissions --
 -- Lock submissions in order, before their counts change.

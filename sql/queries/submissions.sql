@@ -68,14 +68,16 @@ WHERE v.email = ANY ($1::text[]) AND v.fresh_until > now()
 ORDER BY v.email, v.checked_at DESC;
 
 -- get_submission --
--- One submission, with the earliest time at which something of it is due.
-SELECT
-    s.*,
-    CASE
-        WHEN s.finished_at IS NULL
-            THEN (SELECT min(r.due_at) FROM requests AS r WHERE r.submission_id = s.id AND r.state = 'queued')
-    END AS next_due
-FROM submissions AS s WHERE s.client = $1 AND s.submission = $2;
+-- One submission.
+SELECT s.* FROM submissions AS s WHERE s.client = $1 AND s.submission = $2;
+
+-- load_waiting --
+-- What of a submission waits for a later time, by reason.
+SELECT r.deferral_reason AS reason, count(*) AS requests, min(r.due_at) AS next_due
+FROM requests AS r
+WHERE r.submission_id = $1 AND r.state <> 'done' AND r.deferral_reason IS NOT NULL
+GROUP BY r.deferral_reason
+ORDER BY r.deferral_reason;
 
 -- load_counts --
 -- Finished requests of a submission by outcome.

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from validatord.mail.mx import MXAnswer, MXOutcome
 from validatord.mail.request import DomainFacts, Finding, Flags, VerificationRequest
 from validatord.mail.verdict import AcceptAll, Pin
-from validatord.store.values import clean_text
+from validatord.store.values import Json, clean_text
 
 _REPLY_LIMIT = 4000  # characters; a whole reply stands in the trace
 # What `accept_all_prob` (0 to 100) says for each state.
@@ -98,7 +98,7 @@ def _mx_columns(answer: MXAnswer | None) -> tuple[object, ...]:
     if answer is None or answer.outcome is MXOutcome.FAILED:
         return (None,) * 6
     is_found = answer.outcome is MXOutcome.OK
-    hosts = [host.name for host in answer.hosts]
+    hosts = Json([host.name for host in answer.hosts])
     return (
         is_found and not answer.is_implicit,
         is_found and answer.is_implicit,
@@ -135,7 +135,7 @@ def outcome_columns(finding: Finding) -> tuple[object, ...]:
     return (
         str(finding.status),
         str(finding.reason),
-        [str(reason) for reason in finding.reasons],
+        Json([str(reason) for reason in finding.reasons]),
         finding.confidence,
         flags.is_disposable,
         flags.is_role,
@@ -151,7 +151,7 @@ def outcome_columns(finding: Finding) -> tuple[object, ...]:
 def evidence_columns(finding: Finding) -> tuple[object, ...]:
     """Return the further columns of `email_validation`."""
     return (
-        list(finding.mx_hosts) or None,
+        Json(list(finding.mx_hosts)) if finding.mx_hosts else None,
         finding.dns_trace or None,
         finding.smtp_trace or None,
         finding.expires_at,

@@ -1,5 +1,6 @@
 """Submissions and their requests: taking them in, how far they are, what came out."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -58,12 +59,17 @@ class ChunkResult:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a submission is; `by_reason` goes by (status, reason)."""
+    """How far a submission is.
+
+    `by_reason` goes by (status, reason). `waiting` says why what is not finished waits: the reason of its
+    deferral, `handed_over`, or `not_tried`. `next_due` lies in the past where something is due now.
+    """
 
     requests: int
     finished: int
     by_status: dict[str, int] = field(default_factory=dict[str, int])
     by_reason: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    waiting: dict[str, int] = field(default_factory=dict[str, int])
     next_due: datetime | None = None
     submission_id: int = 0
     created_at: datetime | None = None
@@ -144,18 +150,26 @@ async def get_progress(database: Database, client: str, submission: str) -> Prog
     if row is None:
         return None
     counts = await database.fetch(_SQL["load_counts"], row["id"])
-    by_status: dict[str, int] = {}
+    by_status: Counter[str] = Counter()
     for count in counts:
-        by_status[count["status"]] = by_status.get(count["status"], 0) + count["requests"]
+        by_status[count["status"]] += count["requests"]
+    deferred = [] if row["finished_at"] else await database.fetch(_SQL["load_waiting"], row["id"])
+    waiting = {item["reason"]: item["requests"] for item in deferred}
+    dues = [item["next_due"] for item in deferred if item["next_due"] is not None]
+    not_tried = row["requests"] - row["finished"] - sum(waiting.values())
+    if not_tried > 0:
+        waiting["not_tried"] = not_tried
+        dues.append(row["created_at"])
     return Progress(
-        row["requests"],
-        row["finished"],
-        by_status,
-        {(count["status"], count["reason"]): count["requests"] for count in counts},
-        row["next_due"],
-        row["id"],
-        row["created_at"],
-        row["finished_at"],
+        requests=row["requests"],
+        finished=row["finished"],
+        by_status=dict(by_status),
+        by_reason={(count["status"], count["reason"]): count["requests"] for count in counts},
+        waiting=waiting,
+        next_due=min(dues, default=None),
+        submission_id=row["id"],
+        created_at=row["created_at"],
+        finished_at=row["finished_at"],
     )
 
 

@@ -1,5 +1,6 @@
 """Verdicts as the CRM reads them (`email_validation`)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -27,6 +28,12 @@ async def find(database: Database, email: str) -> StoredValidation | None:
     """Return the newest verdict on an address."""
     row = await database.fetch_row(_SQL["find_validation"], email)
     return _validation_of(row) if row is not None else None
+
+
+async def expire(database: Database, emails: Sequence[str]) -> None:
+    """Let verdicts on these addresses not be used again: they are to be asked anew."""
+    if emails:
+        await database.fetch(_SQL["expire_validations"], sorted(emails))
 
 
 async def latest(database: Database, limit: int = 50) -> list[StoredValidation]:

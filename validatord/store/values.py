@@ -4,12 +4,20 @@ A text from outside may hold NUL or lone surrogates, which neither `text` nor `j
 such reply must not fail the write of two hundred others.
 """
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
 
 _JSONB_VERSION = b"\x01"  # the first byte of jsonb's binary form
 _REPLACEMENT = "\ufffd"
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A JSON value inside an array parameter: the driver takes a bare list for a further dimension."""
+
+    value: Any
 
 
 def clean_text(text: str, limit: int = 0) -> str:
@@ -38,6 +46,8 @@ def clean_json(value: Any) -> Any:
 
 def encode_jsonb(value: Any) -> bytes:
     """Write a value in jsonb's binary form."""
+    if isinstance(value, Json):
+        value = value.value
     try:
         found = orjson.dumps(value)
     except TypeError:  # a lone surrogate, or what orjson does not know and then refuses again
