@@ -1,1 +1,1 @@
-"""A small internet in one process, for the demo and the tests; imports floor 0 only."""
+"""A small internet in one process, on loopback: DNS and MX hosts of many kinds, for the demo and the tests."""
