@@ -1,0 +1,181 @@
+"""The confidence: inside the band of its status, whatever the weights, with its reasons in order."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from validatord.mail.request import Flags, History
+from validatord.mail.verdict import Reason, Status, Verdict
+from validatord.rules.score import ScoreFacts, get_band, score
+from validatord.settings import ScoreSettings
+
+_VALID = Verdict(Status.VALID, Reason.ACCEPTED, ("accepted",))
+_ACCEPT_ALL = Verdict(Status.ACCEPT_ALL, Reason.ACCEPT_ALL, ("accept_all",))
+_UNKNOWN = Verdict(Status.UNKNOWN, Reason.GREYLISTED, ("greylisted", "retries_exhausted"))
+_FULL = Verdict(Status.RISKY, Reason.MAILBOX_FULL, ("mailbox_full",))
+_GONE = Verdict(Status.INVALID, Reason.NO_SUCH_MAILBOX, ("no_such_mailbox",))
+_INFERRED = Verdict(Status.INVALID, Reason.NO_SUCH_MAILBOX, ("no_such_mailbox", "postmaster_accepted"))
+_WEAK = Verdict(Status.INVALID, Reason.NO_SUCH_MAILBOX_SOFT, ("no_such_mailbox_soft", "repeated"), True)
+
+_ROLE, _FREE, _DISPOSABLE = Flags(is_role=True), Flags(is_free=True), Flags(is_disposable=True)
+_BOUNCED, _OPENED = History(hard_bounces=1), History(opens=2)
+_DEFAULT = ScoreSettings()
+
+
+@pytest.mark.parametrize(
+    ("facts", "confidence", "status", "reasons"),
+    [
+        (ScoreFacts(_VALID, has_mx=True), 95, "valid", ["mx", "accepted"]),
+        (ScoreFacts(_VALID, has_address=True), 80, "valid", ["address_only", "accepted"]),
+        (ScoreFacts(_VALID, _ROLE, has_mx=True), 85, "valid", ["mx", "accepted", "role"]),
+        (
+            ScoreFacts(_VALID, Flags(is_role=True, is_free=True, suggestion="a@b.example"), has_mx=True),
+            85,
+            "valid",
+            ["mx", "accepted", "role", "free", "typo"],
+        ),
+        (ScoreFacts(_VALID, history=_OPENED, has_mx=True), 100, "valid", ["mx", "accepted", "positive_history"]),
+        (ScoreFacts(_ACCEPT_ALL, has_mx=True), 70, "accept_all", ["mx", "accept_all"]),
+        (ScoreFacts(_ACCEPT_ALL, _ROLE, has_mx=True), 70, "accept_all", ["mx", "accept_all", "role"]),
+        (
+            ScoreFacts(_ACCEPT_ALL, history=History(replies=1), has_mx=True),
+            89,
+            "accept_all",
+            ["mx", "accept_all", "positive_history"],
+        ),
+        (ScoreFacts(_UNKNOWN, has_mx=True), 65, "unknown", ["mx", "greylisted", "retries_exhausted"]),
+        (ScoreFacts(_UNKNOWN), 40, "unknown", ["greylisted", "retries_exhausted"]),
+        (
+            ScoreFacts(_UNKNOWN, history=_BOUNCED, has_mx=True),
+            40,
+            "unknown",
+            ["mx", "greylisted", "retries_exhausted", "hard_bounce"],
+        ),
+        (ScoreFacts(_FULL, has_mx=True), 65, "risky", ["mx", "mailbox_full"]),
+        (ScoreFacts(_GONE, has_mx=True), 0, "invalid", ["mx", "no_such_mailbox"]),
+        (ScoreFacts(_INFERRED, has_mx=True), 20, "invalid", ["mx", "no_such_mailbox", "postmaster_accepted"]),
+        (
+            ScoreFacts(_WEAK, has_mx=True),
+            35,
+            "invalid",
+            ["mx", "no_such_mailbox_soft", "repeated", "low_confidence"],
+        ),
+        (ScoreFacts(_GONE, history=_OPENED, has_mx=True), 39, "invalid", ["mx", "no_such_mailbox", "positive_history"]),
+        (ScoreFacts(Verdict(Status.INVALID, Reason.SYNTAX)), 0, "invalid", ["syntax"]),
+        (ScoreFacts(Verdict(Status.INVALID, Reason.NULL_MX)), 0, "invalid", ["null_mx"]),
+    ],
+)
+def test_default_weights_give_these_confidences(
+    facts: ScoreFacts, confidence: int, status: str, reasons: list[str]
+) -> None:
+    """The weights of the settings, clamped into the band of the status the table decided."""
+    found = score(facts, _DEFAULT)
+    assert (found.confidence, found.status, list(found.reasons)) == (confidence, status, reasons)
+    assert found.reason is facts.verdict.reason
+
+
+def test_role_alone_never_makes_an_address_bad() -> None:
+    """A role account that was accepted is valid, if a little less surely."""
+    plain = score(ScoreFacts(_VALID, has_mx=True), _DEFAULT)
+    role = score(ScoreFacts(_VALID, _ROLE, has_mx=True), _DEFAULT)
+    assert role.status is Status.VALID
+    assert role.confidence < plain.confidence
+
+
+@pytest.mark.parametrize("verdict", [_VALID, _ACCEPT_ALL])
+def test_disposable_domain_that_accepts_is_risky(verdict: Verdict) -> None:
+    """Disposable is no syntax error and no refusal: accepted there means risky."""
+    found = score(ScoreFacts(verdict, _DISPOSABLE, has_mx=True), _DEFAULT)
+    assert (found.status, found.reason) == (Status.RISKY, Reason.DISPOSABLE)
+    assert 40 <= found.confidence <= 69
+    assert list(found.reasons) == ["mx", verdict.reason.value, "disposable"]
+
+
+def test_disposable_domain_that_refuses_stays_invalid() -> None:
+    """A flag never saves a mailbox that does not exist."""
+    assert score(ScoreFacts(_GONE, _DISPOSABLE), _DEFAULT).status is Status.INVALID
+
+
+@pytest.mark.parametrize("verdict", [_VALID, _ACCEPT_ALL])
+@pytest.mark.parametrize("history", [_BOUNCED, History(hard_bounces=1, opens=3)])
+def test_hard_bounce_makes_an_accepted_mailbox_risky(verdict: Verdict, history: History) -> None:
+    """A campaign's hard bounce outweighs a yes at RCPT."""
+    found = score(ScoreFacts(verdict, history=history, has_mx=True), _DEFAULT)
+    assert (found.status, found.reason) == (Status.RISKY, Reason.HARD_BOUNCE)
+    assert found.reasons.count("hard_bounce") == 1
+
+
+def test_hard_bounce_counts_as_much_as_its_weight() -> None:
+    """Whoever sets the weight to nothing keeps the mailbox valid and still sees the bounce."""
+    found = score(ScoreFacts(_VALID, history=_BOUNCED, has_mx=True), ScoreSettings(hard_bounce=0))
+    assert found.status is Status.VALID
+    assert "hard_bounce" in found.reasons
+
+
+def test_low_confidence_shows_in_the_number() -> None:
+    """A verdict on weak evidence has another confidence than a sure one."""
+    sure = Verdict(Status.VALID, Reason.ACCEPTED)
+    weak = Verdict(Status.VALID, Reason.ACCEPTED, is_low_confidence=True)
+    assert score(ScoreFacts(weak, has_mx=True), _DEFAULT).confidence == 80
+    assert score(ScoreFacts(sure, has_mx=True), _DEFAULT).confidence == 95
+
+
+def test_health_counts_only_if_it_has_a_weight() -> None:
+    """SPF and DMARC are listed, and weigh what the settings say."""
+    facts = ScoreFacts(_ACCEPT_ALL, has_mx=True, is_healthy=True)
+    assert score(facts, _DEFAULT).confidence == 70
+    assert score(facts, ScoreSettings(domain_health=5)).confidence == 75
+    assert score(facts, _DEFAULT).reasons[-1] == "domain_health"
+
+
+_VERDICTS = [_VALID, _ACCEPT_ALL, _UNKNOWN, _FULL, _GONE, _INFERRED, _WEAK]
+_FLAGS = st.builds(Flags, st.booleans(), st.booleans(), st.booleans(), st.sampled_from(["", "a@b.example"]))
+_THRESHOLDS = st.lists(st.integers(0, 100), min_size=3, max_size=3).map(lambda three: sorted(three, reverse=True))
+_POINTS = st.fixed_dictionaries(
+    dict.fromkeys(("syntax", "mx", "accepted", "accept_all", "role", "hard_bounce"), st.integers(-500, 500))
+)
+_WEIGHTS = st.builds(
+    lambda points, three: ScoreSettings(valid_from=three[0], accept_from=three[1], unknown_from=three[2], **points),
+    _POINTS,
+    _THRESHOLDS,
+)
+
+
+@given(
+    st.sampled_from(_VERDICTS),
+    _FLAGS,
+    st.builds(History, st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)),
+    _WEIGHTS,
+)
+def test_no_weight_turns_a_refusal_into_an_acceptance(
+    verdict: Verdict, flags: Flags, history: History, weights: ScoreSettings
+) -> None:
+    """Any weights and thresholds: 0 to 100, in the band of the status, and only two facts change that."""
+    facts = ScoreFacts(verdict, flags, history, has_mx=True)
+    found = score(facts, weights)
+    lowest, highest = get_band(found.status, weights)
+
+    assert 0 <= lowest <= found.confidence <= highest <= 100
+    assert found == score(facts, weights)
+    if found.status is not verdict.status:
+        assert found.status is Status.RISKY
+        assert verdict.status in {Status.VALID, Status.ACCEPT_ALL}
+        assert found.reason in {Reason.DISPOSABLE, Reason.HARD_BOUNCE}
+    assert len(set(found.reasons)) == len(found.reasons)
+
+
+def test_bands_of_the_default_thresholds() -> None:
+    """The status invalid stands below 40, unknown and risky below 70, accept_all below 90, valid from 70."""
+    bands = {status.value: get_band(status, _DEFAULT) for status in Status}
+    assert bands == {
+        "invalid": (0, 39),
+        "unknown": (40, 69),
+        "risky": (40, 69),
+        "accept_all": (70, 89),
+        "valid": (70, 100),
+        "free_provider": (70, 100),
+    }
+    for first, second in itertools.pairwise(["invalid", "unknown", "accept_all"]):
+        assert bands[first][1] < bands[second][0]
