@@ -16,26 +16,28 @@ from validatord.sandbox.worlds import Sample
 
 
 @dataclass(frozen=True, slots=True)
-class SandboxOptions:
-    """What can be chosen on the command line; ports of 0 are free ones."""
+class Ports:
+    """Where to listen; 0 takes a free port."""
 
-    scenario: str = "demo"  # or "bench"
+    dns: int = 0
+    smtp: int = 2525
+    control: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Which world to play, "demo" or "bench"; `addresses` of 0 gives the list its usual length."""
+
+    name: str = "demo"
     seed: int = 1
-    speed: float = 1.0
-    dns_port: int = 0
-    smtp_port: int = 2525
-    control_port: int = 0
-    addresses: int = 0  # length of the list; 0: the scenario's own
-    domains: int = 400  # of the scenario "bench"
-    ready_file: str = ""  # gets one JSON line once everything listens
-    list_file: str = ""  # gets the list with its truth, as CSV
+    addresses: int = 0
+    domains: int = 400  # of "bench"; the demo's are fixed
 
-
-def make_sample(options: SandboxOptions) -> Sample:
-    """Build the world of the scenario and the list that belongs to it, the same for the same options."""
-    if options.scenario == "bench":
-        return bench.bench_list(options.addresses or 20_000, options.domains, options.seed, options.speed)
-    return sample.sample_list(options.seed, options.addresses or 2_200, options.speed)
+    def make_sample(self, speed: float = 1.0) -> Sample:
+        """Build the world and the list that belongs to it, the same for the same scenario."""
+        if self.name == "bench":
+            return bench.bench_list(self.addresses or 20_000, self.domains, self.seed, speed)
+        return sample.sample_list(self.seed, self.addresses or 2_200, speed)
 
 
 def write_list(chosen: Sample, path: Path) -> None:
@@ -46,53 +48,74 @@ def write_list(chosen: Sample, path: Path) -> None:
         writer.writerows((one.address, one.status.value, one.reason.value, one.kind) for one in chosen.addresses)
 
 
-async def run_sandbox(options: SandboxOptions, stopping: asyncio.Event | None = None) -> None:
+async def run_sandbox(
+    ports: Ports = Ports(),
+    *,
+    scenario: Scenario = Scenario(),
+    speed: float = 1.0,
+    ready_file: Path | None = None,
+    list_file: Path | None = None,
+    stopping: asyncio.Event | None = None,
+) -> None:
     """Run until SIGTERM, SIGINT or `stopping`.
 
-    Where everything is goes to standard output, and into the ready file if there is one, as one JSON line.
+    Where everything is goes into `ready_file`, or to standard output without one, as one JSON line.
+    `list_file` gets the list with its truth, as CSV. Every wait is divided by `speed`.
     """
     stopping = stopping or asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    chosen = await asyncio.to_thread(make_sample, options)
-    ports = replace(
-        chosen.spec, dns_port=options.dns_port, smtp_port=options.smtp_port, control_port=options.control_port
-    )
-    if options.list_file:
-        await asyncio.to_thread(write_list, chosen, Path(options.list_file))
-    async with Sandbox(ports) as sandbox:
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    chosen = await asyncio.to_thread(scenario.make_sample, speed)
+    if list_file:
+        await asyncio.to_thread(write_list, chosen, list_file)
+    spec = replace(chosen.spec, dns_port=ports.dns, smtp_port=ports.smtp, control_port=ports.control)
+    async with Sandbox(spec) as sandbox:
         where = {
             **sandbox.where(),
             "pid": os.getpid(),
             "disposable_domains": chosen.disposable_domains,
             "free_domains": chosen.free_domains,
         }
-        await asyncio.to_thread(_announce, json.dumps(where), options.ready_file)
+        await asyncio.to_thread(_announce, json.dumps(where), ready_file)
         await stopping.wait()
 
 
-def _announce(line: str, ready_file: str) -> None:
-    if ready_file:
-        # Whoever waits for the file must never see half of it.
-        half = Path(ready_file + ".new")
-        half.write_text(line + "\n", encoding="utf-8")
-        half.replace(ready_file)
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+def _announce(line: str, ready_file: Path | None) -> None:
+    if ready_file is None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        return
+    # Whoever waits for the file must never see half of it.
+    half = ready_file.with_name(ready_file.name + ".new")
+    half.write_text(line + "\n", encoding="utf-8")
+    half.replace(ready_file)
 
 
-def _parse(arguments: list[str]) -> SandboxOptions:
+def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m validatord.sandbox.command", description=__doc__)
-    defaults = SandboxOptions()
-    parser.add_argument("--scenario", choices=("demo", "bench"), default=defaults.scenario)
-    for name in ("seed", "dns-port", "smtp-port", "control-port", "addresses", "domains"):
-        parser.add_argument(f"--{name}", type=int, default=getattr(defaults, name.replace("-", "_")))
-    parser.add_argument("--speed", type=float, default=defaults.speed)
-    parser.add_argument("--ready-file", default="")
-    parser.add_argument("--list-file", default="")
-    return SandboxOptions(**vars(parser.parse_args(arguments)))
+    parser.add_argument("--scenario", choices=("demo", "bench"), default="demo")
+    defaults = {"seed": 1, "addresses": 0, "domains": 400, "dns-port": 0, "smtp-port": 2525, "control-port": 0}
+    for name, value in defaults.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--ready-file", type=Path)
+    parser.add_argument("--list-file", type=Path)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> None:
+    """Run as a program of its own: `python -m validatord.sandbox.command`."""
+    given = _parse(arguments)
+    asyncio.run(
+        run_sandbox(
+            Ports(given.dns_port, given.smtp_port, given.control_port),
+            scenario=Scenario(given.scenario, given.seed, given.addresses, given.domains),
+            speed=given.speed,
+            ready_file=given.ready_file,
+            list_file=given.list_file,
+        )
+    )
 
 
 if __name__ == "__main__":
-    asyncio.run(run_sandbox(_parse(sys.argv[1:])))
+    main(sys.argv[1:])

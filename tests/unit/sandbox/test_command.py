@@ -6,17 +6,14 @@ import json
 import sys
 from pathlib import Path
 
-from validatord.sandbox.command import SandboxOptions, make_sample, run_sandbox
+from validatord.sandbox.command import Ports, Scenario, run_sandbox
 
 
-async def test_runs_until_sigterm(tmp_path: Path) -> None:
-    """The ready file says where everything is, the control port answers, and SIGTERM ends it with 0."""
-    ready = tmp_path / "ready.json"
+async def test_runs_until_sigterm() -> None:
+    """One line says where everything is, the control port answers, and SIGTERM ends it with 0."""
     arguments = ["--scenario", "bench", "--addresses", "50", "--domains", "10", "--smtp-port", "0", "--speed", "100"]
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "validatord.sandbox.command", "--ready-file", str(ready), *arguments),
-        stdout=asyncio.subprocess.PIPE,
+        sys.executable, "-m", "validatord.sandbox.command", *arguments, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     where = json.loads(await process.stdout.readline())
@@ -28,20 +25,21 @@ async def test_runs_until_sigterm(tmp_path: Path) -> None:
     process.terminate()
 
     assert await process.wait() == 0
-    assert json.loads(ready.read_text()) == where
     assert (where["domains"], where["pid"]) == (10, process.pid)
     assert told["total"]["alarms"] == 0
 
 
-async def test_writes_the_list_with_its_truth(tmp_path: Path) -> None:
-    """The list file has every address of the scenario with status and reason; an event stops the sandbox too."""
-    options = SandboxOptions(smtp_port=0, list_file=str(tmp_path / "list.csv"), seed=2)
+async def test_writes_files_for_whoever_started_it(tmp_path: Path) -> None:
+    """The ready file says where to find what, the list file has every address with its truth; an event ends it."""
+    ready, listed, scenario = tmp_path / "ready.json", tmp_path / "list.csv", Scenario(seed=2)
     stopping = asyncio.Event()
     stopping.set()
-    await run_sandbox(options, stopping)
-    with (tmp_path / "list.csv").open(encoding="utf-8", newline="") as file:
+    await run_sandbox(Ports(smtp=0), scenario=scenario, ready_file=ready, list_file=listed, stopping=stopping)
+    where = json.loads(ready.read_text())
+    with listed.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
 
-    assert [row["email"] for row in rows] == [one.address for one in make_sample(options).addresses]
+    assert where.keys() >= {"resolver", "smtp_port", "control", "pid", "disposable_domains", "free_domains"}
+    assert [row["email"] for row in rows] == [one.address for one in scenario.make_sample().addresses]
     assert {row["status"] for row in rows} == {"valid", "invalid", "accept_all", "risky", "unknown"}
     assert rows[0].keys() == {"email", "status", "reason", "kind"}
