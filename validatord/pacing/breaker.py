@@ -159,8 +159,8 @@ class CircuitBreaker:
             self._hear_answer(is_unknown=signal is Signal.REFUSED_UNKNOWN)
         elif self.state is State.HALF_OPEN or self._is_enough(signal, domain):
             self._open(_CAUSES[signal])
-        elif signal is Signal.RATE_LIMITED:
-            self._pause()
+        elif signal is Signal.RATE_LIMITED and self._until is None:
+            self._paused_until = max(self._paused_until, self._rate_limited[-1])
 
     def _hear_answer(self, *, is_unknown: bool) -> None:
         # An answer that was still under way when the breaker opened closes nothing.
@@ -199,14 +199,13 @@ class CircuitBreaker:
 
     def _end_of_pause(self) -> float:
         now, pause = self._clock.monotonic(), self._rules.rate_limit_pause.total_seconds()
+        if self._until is not None:
+            return now
         if now < self._paused_until:
             return self._paused_until
         for _ in range(len(self._rate_limited)):
             self._rate_limited.append(self._rate_limited.popleft() + pause)
         return now + pause
-
-    def _pause(self) -> None:
-        self._paused_until = max(self._paused_until, self._rate_limited[-1])
 
     def _open(self, cause: Cause) -> None:
         now, step = self._clock.monotonic(), self._step(cause)

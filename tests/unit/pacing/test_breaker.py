@@ -234,7 +234,7 @@ async def test_stragglers_neither_close_nor_climb() -> None:
     assert (breaker.cause, breaker.retry_in()) == ("rate_limited", 15 * MINUTE)
     hear(breaker, Signal.BLOCKED_EARLY)
     assert (breaker.cause, breaker.retry_in()) == ("sender_ip_blocked", HOUR)
-    hear(breaker, *[Signal.BLOCKED_EARLY] * 5, *[Signal.RATE_LIMITED] * 5)
+    hear(breaker, *[Signal.BLOCKED_EARLY] * 5, *[Signal.RATE_LIMITED] * 4)
     assert (breaker.cause, breaker.retry_in()) == ("sender_ip_blocked", HOUR)
 
 
@@ -290,3 +290,14 @@ async def test_a_wrong_clock_does_not_close_it_for_years() -> None:
     breaker = CircuitBreaker(clock)
     breaker.restore({"cause": "sender_ip_blocked", "until": "2026-01-01T00:00:00"})
     assert breaker.retry_in() == pytest.approx(24 * HOUR)
+
+
+async def test_a_straggling_limit_leaves_no_pause_behind() -> None:
+    """Once the trial went well everybody may go, whatever was heard while the breaker was open."""
+    clock = FakeClock()
+    breaker = CircuitBreaker(clock)
+    hear(breaker, Signal.BLOCKED_EARLY)
+    await clock.advance(HOUR - 60)
+    hear(breaker, Signal.RATE_LIMITED)
+    await try_again(clock, breaker, Signal.SUCCESS)
+    assert breaker.state is State.CLOSED
