@@ -29,8 +29,8 @@ _SUBMISSION = "sample"
 _MOST_SECONDS = 150.0
 _OVERRIDES: dict[str, dict[str, Any]] = {
     # A sandbox needs no politeness towards strangers; the lanes still hold their four sessions.
-    "pacing": {"sessions": 4, "session_interval": "10ms", "rcpt_per_minute": 60_000, "is_slow_start": False},
-    "retry": {"delays": ["2s", "4s", "6s"], "min_wait": "1s", "jitter": 0.1},
+    "pacing": {"sessions": 4, "session_interval": "10ms", "rcpt_per_minute": 60_000, "is_slow_start": False, "unknown_ratio": 1.0},
+    "retry": {"delays": ["2s", "4s", "6s"], "jitter": 0.1},
     "store": {"dispatch_interval": "100ms"},
 }
 _TELLING = ("greylisted", "no_such_mailbox", "accept_all", "sender_ip_blocked", "mailbox_full", "accepted")
@@ -76,12 +76,14 @@ async def _raise_curtain(console: Console, stage: Stage) -> None:
         sandbox = await stage.start_sandbox()
         stage.write_config()
         await stage.start_daemon()
-    console.print(f"PostgreSQL, Redis, a sandbox internet (DNS {sandbox.resolver}, SMTP port {sandbox.smtp_port}), the daemon")
+    console.print(
+        f"PostgreSQL, Redis, a sandbox internet (DNS {sandbox.resolver}, SMTP port {sandbox.smtp_port}), the daemon"
+    )
 
 
 async def _verify_sample(console: Console, stage: Stage) -> Shown:
     started = time.monotonic()
-    addresses = [entry.address for entry in sample_list()]
+    addresses = [entry.address for entry in sample_list().addresses]
     await _enqueue(console, stage, addresses)
     database = await Database.open(stage.dsn, pool_size=2)
     try:
@@ -169,8 +171,13 @@ def _show_cost(console: Console, counters: dict[str, Any], addresses: int) -> No
     table = Table(title="what it cost", title_justify="left")
     for name in ("", "all", "per address"):
         table.add_column(name, justify="left" if not name else "right")
-    for label, key in (("connections", "connections"), ("RCPT commands", "rcpt"), ("round trips", "flights")):
-        table.add_row(label, f"{total[key]:,}", f"{total[key] / max(1, addresses):.2f}")
+    counted = {
+        "connections": total["connections"],
+        "RCPT commands": total["commands"].get("RCPT", 0),
+        "round trips": total["flights"],
+    }
+    for label, count in counted.items():
+        table.add_row(label, f"{count:,}", f"{count / max(1, addresses):.2f}")
     console.print()
     console.print(table)
     console.print(f"messages sent (DATA seen by the servers): {total['alarms']}")

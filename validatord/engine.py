@@ -14,8 +14,8 @@ from typing import Any
 
 from loguru import logger
 
+from validatord import data
 from validatord.clock import Clock
-from validatord.data import data_path
 from validatord.errors import ConfigurationError
 from validatord.lookup.mx import MXLookup
 from validatord.lookup.provider import ProviderDirectory
@@ -224,6 +224,10 @@ class Engine:
             changed.clear()
             self.wake()
 
+    def _seconds(self, name: str) -> float:
+        interval: timedelta = getattr(self.snapshot().store, name)
+        return interval.total_seconds()
+
     # --- what the loops do ---------------------------------------------------------------------
 
     async def _save_lanes(self) -> int:
@@ -248,8 +252,8 @@ class Engine:
 
 def load_providers(settings: Settings) -> ProviderDirectory:
     """Read the providers file: the operator's own, or the shipped one."""
-    path = Path(settings.pacing.providers_file) if settings.pacing.providers_file else None
-    text = (path or data_path("config", "providers.toml")).read_text(encoding="utf-8")
+    own = settings.pacing.providers_file
+    text = Path(own).read_text(encoding="utf-8") if own else data.read_text("config/providers.toml")
     pacing = settings.pacing
     default = Pace(
         sessions=pacing.sessions,

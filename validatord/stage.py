@@ -30,6 +30,8 @@ class SandboxAddress:
     resolver: str
     smtp_port: int
     control_port: int
+    disposable_domains: tuple[str, ...] = ()
+    free_domains: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -75,10 +77,18 @@ class Stage:
             "validatord.sandbox.command",
             "--ready-file",
             str(ready),
+            "--smtp-port",
+            "0",
             *self.sandbox_arguments,
         )
         data = await _wait_for_json(ready, self.sandbox_process)
-        self.sandbox = SandboxAddress(data["resolver"], int(data["smtp_port"]), int(data["control_port"]))
+        self.sandbox = SandboxAddress(
+            data["resolver"],
+            int(data["smtp_port"]),
+            int(data["control"].rpartition(":")[2]),
+            tuple(data["disposable_domains"]),
+            tuple(data["free_domains"]),
+        )
         return self.sandbox
 
     def write_config(self) -> Path:
@@ -91,12 +101,29 @@ class Stage:
             "redis": {"url": self.redis_url, "is_enabled": bool(self.redis_url)},
             "lookup": {"resolvers": [self.sandbox.resolver], "public_addresses_only": False},
             "smtp": {"port": self.sandbox.smtp_port},
+            "policy": {
+                "disposable_file": self._write_names("disposable.txt", self.sandbox.disposable_domains),
+                "free_file": self._write_names("free.txt", self.sandbox.free_domains),
+            },
         }
+        # No host of the sandbox is a provider anybody knows: all are paced by the stage's own settings.
+        providers = self.folder / "providers.toml"
+        providers.write_text("", encoding="utf-8")
+        sections["pacing"] = {"providers_file": str(providers)}
         for name, values in self.overrides.items():
             sections[name] = sections.get(name, {}) | values
-        identity = '[[identities]]\nhelo_name = "probe.validatord.example"\nenvelope_sender = "probe@validatord.example"\n'
-        self.config_path.write_text(identity + "".join(_toml_table(*item) for item in sections.items()), encoding="utf-8")
+        identity = (
+            '[[identities]]\nhelo_name = "probe.validatord.example"\nenvelope_sender = "probe@validatord.example"\n'
+        )
+        self.config_path.write_text(
+            identity + "".join(_toml_table(*item) for item in sections.items()), encoding="utf-8"
+        )
         return self.config_path
+
+    def _write_names(self, name: str, names: tuple[str, ...]) -> str:
+        path = self.folder / name
+        path.write_text("".join(f"{item}\n" for item in names), encoding="utf-8")
+        return str(path)
 
     async def start_daemon(self) -> None:
         """Start the daemon; it is ready once its node is seen in the ledger."""
