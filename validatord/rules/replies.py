@@ -1,0 +1,115 @@
+"""What one SMTP reply means: pure, from the reply, the command it answers, and who said it.
+
+Text is judged before the enhanced status code and the bare code last, because servers choose codes more
+carelessly than words; words about us come before words about a mailbox, because a refusal of us is never
+a verdict about one. Nothing said before RCPT is ever read as being about a mailbox.
+"""
+
+from validatord.mail.reply import Reply
+from validatord.mail.verdict import Meaning, ReplyReading, Scope, Stage
+from validatord.rules import quirks, replies_about_them, replies_about_us, replies_tongues, reply_codes, reply_wait
+from validatord.rules.reply_rule import RuleIndex, Table
+from validatord.rules.reply_text import cut_address, normalise_text
+
+__all__ = ["normalise_text", "read_reply"]
+
+_ABOUT_US = frozenset({"our_ip", "rate", "greylist", "sender"})
+
+SCOPES: dict[Meaning, Scope] = {
+    Meaning.OK: Scope.RECIPIENT,
+    Meaning.NO_SUCH_MAILBOX: Scope.RECIPIENT,
+    Meaning.MAILBOX_FULL: Scope.RECIPIENT,
+    Meaning.MAILBOX_DISABLED: Scope.RECIPIENT,
+    Meaning.RECIPIENT_RATE_LIMITED: Scope.RECIPIENT,
+    Meaning.GREYLISTED: Scope.HOST,
+    Meaning.RATE_LIMITED: Scope.PROVIDER,
+    Meaning.SENDER_IP_BLOCKED: Scope.OURSELVES,
+    Meaning.SENDER_REJECTED: Scope.OURSELVES,
+    Meaning.POLICY_REJECTED: Scope.HOST,
+    Meaning.RELAY_DENIED: Scope.DOMAIN,
+    Meaning.DOMAIN_NOT_HOSTED: Scope.DOMAIN,
+    Meaning.TEMPORARY_FAILURE: Scope.HOST,
+    Meaning.TOO_MANY_RECIPIENTS: Scope.PROVIDER,
+    Meaning.TLS_REQUIRED: Scope.HOST,
+    Meaning.AUTH_REQUIRED: Scope.HOST,
+    Meaning.PROTOCOL_ERROR: Scope.HOST,
+}
+
+# What a wording about a recipient or a domain means where no recipient was named yet. At MAIL the only
+# mailbox and domain in the conversation are our sender's.
+_AT_MAIL: dict[Meaning, Meaning] = {
+    Meaning.NO_SUCH_MAILBOX: Meaning.SENDER_REJECTED,
+    Meaning.MAILBOX_DISABLED: Meaning.SENDER_REJECTED,
+    Meaning.DOMAIN_NOT_HOSTED: Meaning.SENDER_REJECTED,
+    Meaning.MAILBOX_FULL: Meaning.TEMPORARY_FAILURE,
+    Meaning.RECIPIENT_RATE_LIMITED: Meaning.RATE_LIMITED,
+}
+_EARLIER: dict[Meaning, Meaning] = {
+    Meaning.NO_SUCH_MAILBOX: Meaning.POLICY_REJECTED,
+    Meaning.MAILBOX_DISABLED: Meaning.POLICY_REJECTED,
+    Meaning.DOMAIN_NOT_HOSTED: Meaning.POLICY_REJECTED,
+    Meaning.MAILBOX_FULL: Meaning.TEMPORARY_FAILURE,
+    Meaning.RECIPIENT_RATE_LIMITED: Meaning.RATE_LIMITED,
+}
+
+
+def _is_about_us(table: Table) -> bool:
+    return table.name in _ABOUT_US
+
+
+_TABLES: tuple[Table, ...] = (
+    *replies_about_us.TABLES,
+    *(table for table in replies_tongues.TABLES if _is_about_us(table)),
+    *replies_about_them.TABLES,
+    *(table for table in replies_tongues.TABLES if not _is_about_us(table)),
+)
+INDEX = RuleIndex([rule for table in _TABLES for rule in table.rules()])
+
+
+def read_reply(reply: Reply, stage: Stage, *, mx_host: str = "", recipient: str = "") -> ReplyReading:
+    """Return what `reply` to the command of `stage` means.
+
+    Args:
+        reply: any reply, also one nobody has seen before.
+        stage: the command it answers; before RCPT nothing is read as being about a mailbox.
+        mx_host: who said it, for the habits of single providers.
+        recipient: the address of RCPT, cut out of the text before matching.
+    """
+    if reply.is_positive:
+        scope = Scope.RECIPIENT if stage is Stage.RCPT else Scope.HOST
+        return ReplyReading(Meaning.OK, scope, temporary=False, rule=f"positive:{reply.code}")
+    if not reply.is_refusal:
+        return ReplyReading(Meaning.PROTOCOL_ERROR, Scope.HOST, temporary=False, rule=f"bare:{reply.code}")
+    text = normalise_text(reply, recipient)
+    meaning, rule = _read_refusal(reply, stage, text, mx_host, recipient)
+    meaning, rule = _hold_to_stage(meaning, rule, stage)
+    scope = SCOPES[meaning]
+    return ReplyReading(
+        meaning=meaning,
+        scope=scope,
+        temporary=reply.is_transient,
+        rule=rule,
+        retry_after_seconds=reply_wait.find_wait(text),
+    )
+
+
+def _read_refusal(reply: Reply, stage: Stage, text: str, mx_host: str, recipient: str) -> tuple[Meaning, str]:
+    quirk = quirks.find_quirk(text, mx_host)
+    if quirk is not None:
+        return quirk.meaning, f"quirk:{quirk.name}"
+    rule = INDEX.find(text, str(reply.code))
+    if rule is not None:
+        return rule.meaning, f"text:{rule.name}"
+    enhanced = Reply(reply.code, tuple(cut_address(line, recipient) for line in reply.lines)).enhanced
+    if enhanced is not None:
+        meaning = reply_codes.read_enhanced(enhanced, reply.code)
+        if meaning is not None:
+            return meaning, f"code:{enhanced}"
+    return reply_codes.read_bare(reply.code, stage, has_text=bool(text)), f"bare:{reply.code}"
+
+
+def _hold_to_stage(meaning: Meaning, rule: str, stage: Stage) -> tuple[Meaning, str]:
+    if stage is Stage.RCPT:
+        return meaning, rule
+    held = (_AT_MAIL if stage is Stage.MAIL else _EARLIER).get(meaning)
+    return (meaning, rule) if held is None else (held, f"{rule}@{stage.value}")
