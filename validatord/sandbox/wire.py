@@ -21,6 +21,7 @@ _LONGEST_LINE = 4096
 # RFC 2920 3.1: nothing may follow these before they are answered.
 _ENDS_A_GROUP = frozenset({"EHLO", "HELO", "STARTTLS", "DATA", "VRFY", "EXPN", "NOOP", "QUIT", "TURN", "AUTH"})
 _LONGEST_HANDSHAKE_SECONDS = 30.0
+_HANDSHAKE_FAILURE = bytes.fromhex("15030300020228")  # RFC 8446 6: a fatal alert
 # Long enough for the parts of a spoiled reply to travel apart.
 _BETWEEN_PARTS = 0.001
 
@@ -57,6 +58,7 @@ class Connection(asyncio.Protocol):
         self._is_greeted = False
         self._is_over = False
         self._has_left = False
+        self._is_refusing_tls = False
         self._timer: asyncio.TimerHandle | None = None
         self._upgrade: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport
@@ -81,6 +83,10 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer every whole line."""
+        if self._is_refusing_tls:
+            self._transport.write(_HANDSHAKE_FAILURE)
+            self._finish(After.CLOSE)
+            return
         self._buffer += data
         if self._upgrade is None:  # else the first words under TLS came before `_shake_hands` went on
             self._take_lines()
@@ -213,9 +219,7 @@ class Connection(asyncio.Protocol):
             self._buffer = b""
         self._outbox.clear()
         if self._wiring.personality.tls is TLS.BROKEN:
-            self._transport.write(b"this is no handshake\r\n")
-            self._end()
-            self._transport.close()
+            self._is_refusing_tls = True
             return
         self._transport.pause_reading()
         self._upgrade = asyncio.get_running_loop().create_task(self._shake_hands(), name="sandbox-starttls")

@@ -1,6 +1,7 @@
 """MX hosts that refuse us or are broken: each shows exactly its own trouble."""
 
 import asyncio
+import ssl
 
 import pytest
 
@@ -238,7 +239,7 @@ async def test_broken_tls() -> None:
     async with Sandbox(one("tls-broken")) as sandbox:
         async with await Talk.greet(sandbox, MX) as talk:
             assert codes(await talk.say("STARTTLS")) == [220]
-            with pytest.raises(OSError):
+            with pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"):
                 await talk.start_tls()
         await sandbox.become(MX, "tls-unavailable")
         async with await Talk.greet(sandbox, MX) as talk:
