@@ -124,7 +124,12 @@ _ODD = (
     Personality("empty-refusal", Phrases(unknown="550 mailbox unavailable")),
     Personality("tls-broken", tls=TLS.BROKEN),
     Personality("tls-unavailable", tls=TLS.UNAVAILABLE),
-    Personality("tls-injection", Phrases(tls_ready="220 2.0.0 Ready to start TLS\n250 2.1.5 Ok"), tls=TLS.OFFERED),
+    Personality(
+        "tls-injection",
+        Phrases(tls_ready="220 2.0.0 Ready to start TLS\n250 2.1.5 Ok"),
+        tls=TLS.OFFERED,
+        also=_GARBAGE,
+    ),
     _mangled("split", "CONNECT", "EHLO", "MAIL", "RCPT", "RSET", "QUIT", expects=()),
     _mangled("halves", "CONNECT", "EHLO", "MAIL", "RCPT", "RSET", "QUIT", expects=()),
     _mangled("bare_lf", "CONNECT", "EHLO", "MAIL", "RCPT", "RSET", "QUIT", expects=()),

@@ -31,7 +31,7 @@ _OWN = {
     "limits": 1,
     "smtputf8": 1,
     "null-sender-refused": 1,
-    "m365": 1,  # Microsoft's words from a host that is not Microsoft's
+    "m365-lookalike": 1,
 }
 # What a local part begins with, and how often in a thousand; "" stands for people-like names.
 _MIX = {

@@ -79,6 +79,8 @@ M365 = Personality(
     has_postmaster=False,
 )
 M365_NEW_SENDER = replace(M365, name="m365-new-sender", limits=Limits(rcpt_per_envelope=1))
+# The same words from a host that is not Microsoft's say nothing about the mailbox.
+M365_LOOKALIKE = replace(M365, name="m365-lookalike", also=((Status.UNKNOWN, Reason.POLICY_REJECTED),))
 M365_OPEN = replace(M365, name="m365-open", directory=Directory.EVERYBODY, expects=_ACCEPT_ALL)
 
 YAHOO = Personality(
@@ -206,7 +208,21 @@ GREYLIST_SILENT = Personality(
 )
 
 VENDORS = (
-    *(POSTFIX, GOOGLE, OUTLOOK, M365, M365_NEW_SENDER, M365_OPEN, YAHOO, GMX, YANDEX, EXCHANGE, EXIM, SENDMAIL),
+    *(
+        POSTFIX,
+        GOOGLE,
+        OUTLOOK,
+        M365,
+        M365_NEW_SENDER,
+        M365_LOOKALIKE,
+        M365_OPEN,
+        YAHOO,
+        GMX,
+        YANDEX,
+        EXCHANGE,
+        EXIM,
+        SENDMAIL,
+    ),
     *(QMAIL, ACCEPT_ALL, POSTFIX_LIMITS, TLS_OFFERED, TLS_REQUIRED, SMTPUTF8, LIMITS, NO_PIPELINING, HELO_ONLY),
     *(NULL_SENDER_REFUSED, GREYLIST, GREYLIST_WAIT, GREYLIST_SILENT),
 )
