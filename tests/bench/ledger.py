@@ -6,7 +6,6 @@ Domains follow Zipf's law, as in real lists: one of the biggest holds a twelfth 
 import argparse
 import asyncio
 import random
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -146,13 +145,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=200_000)
     rows = parser.parse_args().rows
-    with open_state_dir() as folder:
+    with open_state_dir(is_on_disk=True) as folder:
         server = EmbeddedPostgres(folder)
         try:
             asyncio.run(run(server.start(), rows))
         finally:
             server.stop()
-            shutil.rmtree(server.data_dir, ignore_errors=True)
 
 
 if __name__ == "__main__":
