@@ -5,7 +5,6 @@ each cause's repetition, and then lets one trial pass. Answers about mailboxes n
 their mix: too many unknown users look like harvesting. It keeps the gate, not the number of slots.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -84,11 +83,11 @@ class CircuitBreaker:
         # Per cause: how often it opened in a row, and when it last ended.
         self._levels: dict[Cause, tuple[int, float]] = {}
         self._silent = 0
-        self._blocked: deque[float] = deque()
-        self._rate_limited: deque[float] = deque()
-        self._unreachable: deque[str] = deque()
-        self._unknown: deque[bool] = deque()
-        self.apply(self._rules)
+        # Tuples, since most lanes hear of none of these: empty ones cost nothing.
+        self._blocked: tuple[float, ...] = ()
+        self._rate_limited: tuple[float, ...] = ()
+        self._unreachable: tuple[str, ...] = ()
+        self._unknown: tuple[bool, ...] = ()
 
     def __repr__(self) -> str:
         wait = self.retry_in()
@@ -98,18 +97,14 @@ class CircuitBreaker:
     def apply(self, rules: BreakerRules) -> None:
         """Go on under other rules, with what was heard so far."""
         self._rules = rules
-        self._blocked = deque(self._blocked, rules.blocked)
-        self._rate_limited = deque(self._rate_limited, rules.rate_limited)
-        self._unreachable = deque(self._unreachable, rules.connection_failures)
-        self._unknown = deque(self._unknown, rules.unknown_window)
 
     @property
     def state(self) -> State:
         """Closed, open or half-open, as of now; a pause counts as open."""
         now = self._clock.monotonic()
-        if self._until is not None:
-            return State.OPEN if now < self._until else State.HALF_OPEN
-        return State.OPEN if now < self._paused_until else State.CLOSED
+        if self._until is None:
+            return State.OPEN if now < self._paused_until else State.CLOSED
+        return State.OPEN if now < self._until else State.HALF_OPEN
 
     @property
     def cause(self) -> str:
@@ -134,12 +129,11 @@ class CircuitBreaker:
 
     def retry_in(self) -> float | None:
         """Return the seconds until somebody may enter, or None if one may now."""
-        now, state = self._clock.monotonic(), self.state
-        if state is State.OPEN:
-            return (self._paused_until if self._until is None else self._until) - now
-        if state is State.HALF_OPEN and self._is_trial_out:
-            return self._rules.trial_wait.total_seconds()
-        return None
+        until = self._paused_until if self._until is None else self._until
+        if (wait := until - self._clock.monotonic()) > 0:
+            return wait
+        is_trial_running = self._until is not None and self._is_trial_out
+        return self._rules.trial_wait.total_seconds() if is_trial_running else None
 
     def enter(self) -> bool:
         """Let one in, who asked `retry_in` before; True: it is the trial and asks one mailbox only."""
@@ -167,9 +161,9 @@ class CircuitBreaker:
         if self.state is State.OPEN:
             return
         self._cause = self._until = None
-        self._unreachable.clear()
+        self._unreachable = ()
         self._silent = 0
-        self._unknown.append(is_unknown)
+        self._unknown = (*self._unknown, is_unknown)[-self._rules.unknown_window :]
         is_full = len(self._unknown) == self._rules.unknown_window
         if is_full and sum(self._unknown) > self._rules.unknown_ratio * self._rules.unknown_window:
             self._open(Cause.UNKNOWN_RATIO)
@@ -177,24 +171,25 @@ class CircuitBreaker:
     def _is_enough(self, signal: Signal, domain: str) -> bool:
         now, rules = self._clock.monotonic(), self._rules
         if signal is Signal.BLOCKED:
-            self._blocked.append(now)
+            self._blocked = (*self._blocked, now)[-rules.blocked :]
             return len(self._blocked) == rules.blocked and self._is_within(self._blocked, rules.blocked_within)
         if signal is Signal.REJECTED_SILENTLY:
             self._silent += 1
             return self._silent >= rules.silent_rejections
         if signal is Signal.RATE_LIMITED:
             # Counted from the end of the pause that follows: time nobody could use does not age it.
-            self._rate_limited.append(self._end_of_pause())
+            at = self._end_of_pause()
+            self._rate_limited = (*self._rate_limited, at)[-rules.rate_limited :]
             is_full = len(self._rate_limited) == rules.rate_limited
             return is_full and self._is_within(self._rate_limited, rules.rate_limited_within)
         if signal is Signal.CONNECTION_FAILED:
-            self._unreachable.append(domain)
+            self._unreachable = (*self._unreachable, domain)[-rules.connection_failures :]
             is_full = len(self._unreachable) == rules.connection_failures
             return is_full and len(set(self._unreachable)) >= rules.connection_domains
         return True  # BLOCKED_EARLY: once is enough
 
     @staticmethod
-    def _is_within(moments: deque[float], window: timedelta) -> bool:
+    def _is_within(moments: tuple[float, ...], window: timedelta) -> bool:
         return moments[-1] - moments[0] <= window.total_seconds()
 
     def _end_of_pause(self) -> float:
@@ -203,8 +198,7 @@ class CircuitBreaker:
             return now
         if now < self._paused_until:
             return self._paused_until
-        for _ in range(len(self._rate_limited)):
-            self._rate_limited.append(self._rate_limited.popleft() + pause)
+        self._rate_limited = tuple(at + pause for at in self._rate_limited)
         return now + pause
 
     def _open(self, cause: Cause) -> None:
@@ -218,8 +212,7 @@ class CircuitBreaker:
         self._levels[cause] = (step + 1, until)
         self._paused_until = now
         self._silent = 0
-        for heard in (self._blocked, self._rate_limited, self._unreachable, self._unknown):
-            heard.clear()
+        self._blocked, self._rate_limited, self._unreachable, self._unknown = (), (), (), ()
 
     def _step(self, cause: Cause) -> int:
         """Which open time is next: the first again after as long a rest as the longest one."""

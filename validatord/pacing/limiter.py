@@ -5,9 +5,9 @@ some left again, and the lane turns that into a closed gate. Nothing here knows 
 """
 
 import asyncio
+import bisect
 import math
 import random
-from collections import deque
 from datetime import UTC, date, datetime, time, timedelta
 
 from validatord.clock import Clock
@@ -85,7 +85,7 @@ class HourBudget:
     def __init__(self, clock: Clock, limit: int) -> None:
         self._clock = clock
         self.limit = limit
-        self._taken: deque[float] = deque()
+        self._taken: list[float] = []
 
     def __repr__(self) -> str:
         self._forget()
@@ -99,8 +99,10 @@ class HourBudget:
 
     def retry_in(self) -> float | None:
         """Return the seconds until one may be taken again, or None while one may be taken now."""
+        if len(self._taken) < (self.limit or math.inf):
+            return None
         self._forget()
-        if not self.limit or len(self._taken) < self.limit:
+        if len(self._taken) < self.limit:
             return None
         return self._taken[-self.limit] + _HOUR - self._clock.monotonic()
 
@@ -123,12 +125,11 @@ class HourBudget:
 
     def restore(self, ages: list[float]) -> None:
         """Read what `ages` gave, with the time since then already added."""
-        self._taken = deque(sorted(self._clock.monotonic() - max(0.0, age) for age in ages))
+        self._taken = sorted(self._clock.monotonic() - max(0.0, age) for age in ages)
 
     def _forget(self) -> None:
         oldest = self._clock.monotonic() - _HOUR
-        while self._taken and self._taken[0] <= oldest:
-            self._taken.popleft()
+        del self._taken[: bisect.bisect_right(self._taken, oldest)]
 
 
 class DayBudget:
@@ -178,7 +179,7 @@ class DayBudget:
 
     def retry_in(self) -> float | None:
         """Return the seconds until the next day begins, or None while there is something left."""
-        if self.left() != 0:
+        if not (self.limit or self.warm_up) or self.left() != 0:
             return None
         midnight = datetime.combine(self._day + timedelta(days=1), time(), UTC)
         return (midnight - self._clock.now()).total_seconds()

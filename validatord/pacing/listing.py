@@ -35,7 +35,9 @@ class Listings:
 
     def retry_in(self, identity: str) -> float | None:
         """Return the seconds until the identity may go again, or None."""
-        remaining = self._paused.get(identity, (0.0, ""))[0] - self._clock.monotonic()
+        if identity not in self._paused:
+            return None
+        remaining = self._paused[identity][0] - self._clock.monotonic()
         return remaining if remaining > 0 else None
 
     def observe(self, identity: str, provider_key: str, dnsbl: str) -> bool:
