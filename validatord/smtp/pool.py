@@ -78,6 +78,7 @@ class SessionPool:
             self._part(lane, session)
             return
         self._idle.setdefault(lane, deque()).append(_Idle(session, self._clock.monotonic()))
+        session.when_closed(lambda: self._drop(lane, session))
         if self.idle_count > self._most_idle:
             lane, idle = min(((lane, held[0]) for lane, held in self._idle.items()), key=lambda pair: pair[1].since)
             self._dismiss(lane, [idle])
@@ -111,6 +112,13 @@ class SessionPool:
 
     def _is_expired(self, idle: _Idle) -> bool:
         return self._clock.monotonic() - idle.since >= self._idle_seconds
+
+    def _drop(self, lane: str, session: Session) -> None:
+        """Count out a session whose host closed it while it was idle; one in use is not our business."""
+        for idle in [idle for idle in self._idle.get(lane, ()) if idle.session is session]:
+            self._idle[lane].remove(idle)
+            self.closed(lane)
+        self._forget_empty(lane)
 
     def _dismiss(self, lane: str, leaving: Iterable[_Idle]) -> None:
         for idle in leaving:

@@ -27,13 +27,13 @@ class Wire(asyncio.BufferedProtocol):
 
     def __init__(self) -> None:
         self.failure: SessionFailed | None = None
-        self.is_out_of_step = False  # more replies than commands
         self._loop = asyncio.get_running_loop()
         self._buffer = memoryview(bytearray(_BUFFER))
         self._parser = ReplyParser()
         self._replies: deque[Reply] = deque()
         self._expected = 1  # the greeting
         self._transport: asyncio.Transport | None = None
+        self._has_surplus = False  # more replies than commands
         self._tls: TLSLayer | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._is_closing = False
@@ -54,6 +54,11 @@ class Wire(asyncio.BufferedProtocol):
     def is_closing(self) -> bool:
         """Whether nothing can be sent any more."""
         return self._is_closing
+
+    @property
+    def is_out_of_step(self) -> bool:
+        """Whether a surplus reply makes it unknown which reply belongs to which command."""
+        return self._has_surplus and isinstance(self.failure, ProtocolViolation)
 
     @property
     def tls_version(self) -> str:
@@ -99,8 +104,9 @@ class Wire(asyncio.BufferedProtocol):
         Whatever stands in the buffer now was sent in plaintext after the go-ahead: an injection.
         """
         # RFC 3207 4.2: nothing obtained before the handshake may survive it.
-        if self._replies or not self._parser.is_empty:
-            self.fail(ProtocolViolation("plaintext after the go-ahead for STARTTLS"))
+        if self._has_surplus or self._replies or not self._parser.is_empty:
+            self.failure = ProtocolViolation("plaintext after the go-ahead for STARTTLS")
+            self.abort()
         if self.failure is not None or self._transport is None:
             return False
         self._tls = layer
@@ -156,9 +162,10 @@ class Wire(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was read into the buffer."""
-        if self._is_closing:
-            return  # the answer to QUIT changes nothing
         data = bytes(self._buffer[:nbytes])
+        if self._is_closing:
+            self._ignore(data)
+            return
         if self._tls is not None:
             data = self._advance(self._tls, data)
         if data:
@@ -188,6 +195,17 @@ class Wire(asyncio.BufferedProtocol):
 
     # --- inside ------------------------------------------------------------------------------
 
+    def _ignore(self, data: bytes) -> None:
+        """The answer to QUIT changes nothing; only the end of TLS is an end that TCP may not show."""
+        if self._tls is None or self._transport is None:
+            return
+        try:
+            self._tls.feed(data)
+        except ssl.SSLError:
+            self._transport.abort()
+        if self._tls.is_ended:
+            self._transport.close()
+
     def _read(self, data: bytes) -> None:
         try:
             for reply in self._parser.feed(data):
@@ -202,10 +220,11 @@ class Wire(asyncio.BufferedProtocol):
         if self._expected:
             self._expected -= 1
             self._replies.append(reply)
-        elif reply.code == _CLOSING:
+            return
+        self._has_surplus = True
+        if reply.code == _CLOSING:
             self.fail(Disconnected("the other side ended the session with 421"))
         else:
-            self.is_out_of_step = True
             self._replies.clear()
             self.fail(ProtocolViolation("more replies than commands", str(reply)[:120]))
 

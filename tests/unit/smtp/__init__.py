@@ -1,0 +1,1 @@
+"""Tests of validatord.smtp against scripted hosts on loopback."""
