@@ -14,9 +14,10 @@ from typing import Any, Protocol, Self
 import asyncpg
 
 from validatord import errors
-from validatord.store import values
+from validatord.store import queries, values
 
 Row = asyncpg.Record
+_SQL = queries.load("database")
 # Two signs of absence the driver raises without a SQLSTATE of the server.
 _CONNECTION_GONE = (OSError, asyncpg.InternalClientError)
 # Classes of SQLSTATE that mean "not now": 08 connection, 53 resources (disk full, too many connections),
@@ -25,6 +26,7 @@ _AWAY_CLASSES = ("08", "53", "57")
 # Deadlock, serialization, lock timeout, idle in transaction, read-only standby: the same work may succeed later.
 _AWAY_STATES = frozenset({"40P01", "40001", "55P03", "25P03", "25006"})
 _IDLE_IN_TRANSACTION = timedelta(seconds=30)
+_CLOSE_SECONDS = 5.0
 _REPLY_GRACE_SECONDS = 5.0  # beyond the statement timeout: then the server or the way to it is gone
 
 
@@ -85,15 +87,14 @@ class Database:
     async def aclose(self) -> None:
         """Close every connection; one that does not end in time is cut."""
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._pool.close()
         except (TimeoutError, asyncpg.InterfaceError):
             self._pool.terminate()
 
     async def ping(self) -> None:
         """Ask PostgreSQL for a sign of life, or raise `StoreAway`."""
-        async with self.connection() as connection:
-            await connection.execute("")
+        await self.fetch_value(_SQL["ping"])
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Queryable]:

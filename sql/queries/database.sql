@@ -1,0 +1,3 @@
+-- ping --
+-- A sign of life.
+SELECT 1;
