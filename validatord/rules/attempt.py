@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from validatord.mail.probe import ProbeReport
 from validatord.mail.request import VerificationRequest
 from validatord.mail.verdict import Deferral, Outcome, Pin, Reason, Status, Verdict
-from validatord.rules import replies
+from validatord.rules.reply_text import normalise_text
 from validatord.rules.retry import RetryPlan
 
 
@@ -26,7 +26,7 @@ class Attempt:
         """The refusal's text without the address, to compare with an earlier one; empty without a reply."""
         if self.report.reply is None:
             return ""
-        return replies.normalise_text(self.report.reply, str(self.report.mailbox))
+        return normalise_text(self.report.reply, str(self.report.mailbox))
 
     @property
     def said(self) -> str:

@@ -196,7 +196,7 @@ def _read_one_control(reply: Reply, reading: ReplyReading) -> AcceptAll:
     if reading.meaning is Meaning.NO_SUCH_MAILBOX and reading.scope is Scope.RECIPIENT:
         return AcceptAll.REJECTS_UNKNOWN
     # The target was accepted in this very envelope, so an unexplained 550 is about the name.
-    if reading.meaning is Meaning.POLICY_REJECTED and is_bare(reply):
+    if reading.meaning is Meaning.POLICY_REJECTED and is_bare(reply, reading):
         return AcceptAll.REJECTS_UNKNOWN
     return AcceptAll.UNDETERMINED
 

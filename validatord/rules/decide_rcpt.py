@@ -31,14 +31,17 @@ _ABOUT_A_DOMAIN = frozenset({Meaning.RELAY_DENIED, Meaning.DOMAIN_NOT_HOSTED})
 
 def decide_rcpt(attempt: Attempt, reading: ReplyReading) -> Outcome:
     """Judge a reply to RCPT."""
+    reply = attempt.report.reply
+    if reply is not None and reply.enhanced == _NO_NON_ASCII and attempt.report.mailbox.needs_smtputf8:
+        return smtputf8_unsupported(attempt)
     meaning = _hold_to_scope(reading)
     rules = _SOFT if attempt.is_soft else _HARD
     return rules[meaning](attempt)
 
 
-def is_bare(reply: Reply) -> bool:
-    """Whether a refusal is 550 or 553 without an enhanced status code: its code alone proves nothing."""
-    return reply.code in _MAILBOX_CODES and reply.enhanced is None
+def is_bare(reply: Reply, reading: ReplyReading) -> bool:
+    """Whether a refusal is 550 or 553 with neither known words nor an enhanced code: alone it proves nothing."""
+    return reply.code in _MAILBOX_CODES and reply.enhanced is None and reading.rule.startswith("bare:")
 
 
 def _hold_to_scope(reading: ReplyReading) -> Meaning:
@@ -98,25 +101,16 @@ def _recipient_rate_limited(attempt: Attempt) -> Outcome:
 
 def _policy_rejected(attempt: Attempt) -> Outcome:
     report = attempt.report
-    reply = report.reply
-    if reply is not None and reply.code == _NOT_LOCAL and "not local" in reply.text.casefold():
-        return attempt.end(Status.INVALID, Reason.USER_NOT_LOCAL)
-    if reply is not None and is_bare(reply) and _says_nothing_more(reply):
-        return attempt.end(Status.INVALID, Reason.NO_SUCH_MAILBOX, "bare_code")
     control = report.postmaster if report.provider.postmaster_control else None
     if control is not None and report.is_same_for_postmaster:
         return attempt.end_unknown(Reason.POLICY_REJECTED, "same_for_postmaster")
     if control is not None and control.meaning is Meaning.OK:
         return attempt.end(Status.INVALID, Reason.NO_SUCH_MAILBOX, "postmaster_accepted")
-    if reply is not None and is_bare(reply) and _is_control_answered(attempt, AcceptAll.ACCEPTS_ALL):
+    reply, reading = report.reply, report.reading
+    is_explained = reply is None or reading is None or not is_bare(reply, reading)
+    if not is_explained and _is_control_answered(attempt, AcceptAll.ACCEPTS_ALL):
         return attempt.end(Status.INVALID, Reason.NO_SUCH_MAILBOX, "control_accepted", low=True)
     return attempt.once(Reason.POLICY_REJECTED, attempt.retry.longest)
-
-
-def _says_nothing_more(reply: Reply) -> bool:
-    """Whether the text is empty or RFC 5321 4.2.3's own words for the code."""
-    text = reply.text.casefold()
-    return not text.strip() or "mailbox unavailable" in text
 
 
 def _is_control_answered(attempt: Attempt, *states: AcceptAll) -> bool:
@@ -148,8 +142,6 @@ def _protocol_error(attempt: Attempt) -> Outcome:
     report = attempt.report
     reply = report.reply
     enhanced = reply.enhanced if reply is not None else None
-    if enhanced == _NO_NON_ASCII and report.mailbox.needs_smtputf8:
-        return smtputf8_unsupported(attempt)
     if reply is None or not (reply.code in _SYNTAX_CODES or enhanced == _BAD_ADDRESS_SYNTAX):
         return attempt.once(Reason.PROTOCOL_ERROR, attempt.retry.get_wait(0))
     is_plain_name_heard = _is_control_answered(attempt, AcceptAll.REJECTS_UNKNOWN, AcceptAll.ACCEPTS_ALL)

@@ -116,7 +116,7 @@ def _tell_exchange(exchange: Exchange, mx_host: str, recipient: str, target: str
     where = words.STAGES[exchange.stage]
     if recipient and recipient != target:
         is_postmaster = recipient.casefold().startswith("postmaster@")
-        where = f"to {recipient}, asked as a control" if is_postmaster else f"to the made-up {recipient}"
+        where = f"to {recipient} (a control)" if is_postmaster else f"to the made-up {recipient}"
     elif recipient:
         where = f"to {recipient}"
     if exchange.reply is None:

@@ -18,7 +18,7 @@ _ACCEPTED = frozenset({Status.VALID, Status.ACCEPT_ALL})
 _AFTER_CLEAR_REFUSAL = 0
 _AFTER_INFERRED_REFUSAL = 20
 _AFTER_WEAK_REFUSAL = 35
-_INFERRED = frozenset({"postmaster_accepted", "bare_code"})
+_INFERRED = "postmaster_accepted"
 _PENALTY_OF_LOW = 15  # a low-confidence verdict that is no refusal
 
 
@@ -83,7 +83,7 @@ def _count_points(facts: ScoreFacts, weights: ScoreSettings) -> int:
 def _count_refused(verdict: Verdict) -> int:
     if verdict.is_low_confidence:
         return _AFTER_WEAK_REFUSAL
-    return _AFTER_INFERRED_REFUSAL if _INFERRED & set(verdict.reasons) else _AFTER_CLEAR_REFUSAL
+    return _AFTER_INFERRED_REFUSAL if _INFERRED in verdict.reasons else _AFTER_CLEAR_REFUSAL
 
 
 def _settle(facts: ScoreFacts, points: int, weights: ScoreSettings) -> tuple[Status, Reason]:

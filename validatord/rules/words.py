@@ -12,7 +12,7 @@ STATUSES = {
 }
 
 REASONS = {
-    Reason.ACCEPTED: "The host accepted the address and refused a made-up one.",
+    Reason.ACCEPTED: "The host accepted the address and refuses made-up ones.",
     Reason.FORWARDED: "The host accepted the address and said it will forward.",
     Reason.RECIPIENT_RATE_LIMITED: "The mailbox exists; it gets more mail at present than its host allows.",
     Reason.ACCEPT_ALL: "The host accepts addresses it cannot know, so its yes says nothing about this one.",
@@ -114,7 +114,6 @@ NOTES = {
     "repeated": "The same text came again after the longest wait.",
     "postmaster_accepted": "The host accepted postmaster@ in the same session, so the refusal is about the mailbox.",
     "same_for_postmaster": "postmaster@ got the very same text, so the refusal is about us.",
-    "bare_code": "The text adds nothing to the code, which means that the mailbox is not available.",
     "control_accepted": "The host accepted a made-up name in the same session, so the refusal is about the mailbox.",
     "plain_name_heard": "A plain name was not refused for its form in the same session.",
     "provider_accepts_everything": "This provider says yes to every name and refuses only the message.",

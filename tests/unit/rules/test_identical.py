@@ -50,12 +50,14 @@ def test_domain_that_tells_mailboxes_apart_does_not_count() -> None:
     for domain in ("a.example", "b.example"):
         guard.observe("p", domain, "no", _NOW)
     guard.observe("p", "a.example", "other", _NOW)
+    guard.observe("p", "b.example", "third", _NOW)
     guard.observe_other("p", "a.example")
     guard.observe_other("unknown", "a.example")
 
     assert not guard.observe("p", "c.example", "no", _NOW)
     assert guard.observe("p", "d.example", "no", _NOW)
     assert guard.find_affected("p", "other", _NOW) == Affected()
+    assert guard.find_affected("p", "third", _NOW) == Affected(("b.example",))
 
 
 def test_memory_is_bounded() -> None:
