@@ -15,7 +15,10 @@ from loguru import logger
 from validatord import sd_notify
 from validatord.clock import SystemClock
 from validatord.engine import Engine
-from validatord.intake.arq_worker import Intake
+from validatord.intake.arq_worker import WorkerRules
+from validatord.intake.jobs import Jobs
+from validatord.intake.submit import IntakeRules, Submitter
+from validatord.intake.supervisor import Intake
 from validatord.logs import set_up_logs
 from validatord.reload import reload
 from validatord.settings import Settings, SettingsHolder
@@ -31,6 +34,8 @@ class Daemon:
         self._stop = asyncio.Event()
         self._hangup = asyncio.Event()
         self._notifier = sd_notify.Notifier(os.environ)
+        self._clock = SystemClock()
+        self._submitter: Submitter | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -38,7 +43,7 @@ class Daemon:
         set_up_logs(level=settings.service.log_level, form=settings.service.log_format)
         self._listen()
         async with open_stores(settings, needs_redis=True) as stores:
-            engine = Engine(stores.database, self._holder.snapshot, SystemClock(), random.Random())  # noqa: S311 spreads waits
+            engine = Engine(stores.database, self._holder.snapshot, self._clock, random.Random())  # noqa: S311 spreads waits
             await engine.start()
             try:
                 await self._serve(engine, stores)
@@ -51,8 +56,7 @@ class Daemon:
         async with contextlib.AsyncExitStack() as stack:
             tasks = [asyncio.create_task(self._reload_on_hangup(engine), name="reload")]
             if stores.redis_url:
-                intake = Intake(stores.database, stores.redis_url, self._holder.snapshot, wake=engine.wake)
-                tasks.append(asyncio.create_task(intake.run(self._stop), name="arq intake"))
+                tasks.append(asyncio.create_task(self._build_intake(engine, stores).run(self._stop), name="arq intake"))
             stack.push_async_callback(_end, tasks)
             if self._notifier.watchdog_seconds:
                 tasks.append(asyncio.create_task(self._feed_watchdog(engine), name="watchdog"))
@@ -60,6 +64,22 @@ class Daemon:
             logger.bind(node=engine.node, arq=bool(stores.redis_url)).info("ready")
             await self._stop.wait()
             logger.info("stopping: doors first, then visits")
+
+    def _build_intake(self, engine: Engine, stores: Stores) -> Intake:
+        settings = self._holder.snapshot()
+        self._submitter = Submitter(
+            stores.database, self._clock, IntakeRules.of(settings), policy_of=engine.policy_of, wake=engine.wake
+        )
+        rules = WorkerRules(settings.redis.queue, settings.redis.poll_delay, settings.redis.max_jobs)
+        jobs = Jobs(stores.database, self._submitter, self._clock)
+        return Intake(
+            stores.redis_url,
+            stores.database,
+            jobs,
+            self._clock,
+            rules,
+            high_water=lambda: self._holder.snapshot().store.high_water,
+        )
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -83,6 +103,8 @@ class Daemon:
             return
         self._holder.swap(result.settings)
         engine.apply(result.settings)
+        if self._submitter is not None:
+            self._submitter.rules = IntakeRules.of(result.settings)
         for change in result.changed:
             logger.bind(change=change).info("setting changed")
         for change in result.needs_restart:

@@ -7,7 +7,7 @@ daemon's. Stops in order: dispatcher, visits, recorder, leases, sessions, lock.
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from validatord.loops.dispatcher import Dispatcher, Hands
 from validatord.loops.loop import Loop
 from validatord.mail.provider import Pace
 from validatord.pacing.lane import BookRules, LaneBook
+from validatord.rules import policy
 from validatord.rules.policy import ClientPolicy
 from validatord.rules.risk import RiskLists
 from validatord.settings import Settings
@@ -48,6 +49,7 @@ class _Running:
     lock: nodes.NodeLock
     resolver: Resolver
     tools: Tools
+    visitor: Visitor
     dispatcher: Dispatcher
     loops: dict[str, Loop]
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -92,8 +94,9 @@ class Engine:
         lock = await nodes.NodeLock.acquire(self.database, self.node)
         resolver = Resolver(settings.lookup, self.clock)
         tools = await self._build_tools(settings, resolver)
-        dispatcher = self._build_dispatcher(tools)
-        self._running = _Running(lock, resolver, tools, dispatcher, self._build_loops(tools, dispatcher))
+        visitor = Visitor(tools)
+        dispatcher = self._build_dispatcher(tools, visitor)
+        self._running = _Running(lock, resolver, tools, visitor, dispatcher, self._build_loops(tools, dispatcher))
         dispatcher.wake = self._running.loops["dispatcher"].wake
         await self._load_policies()
         for name, work in self._jobs().items():
@@ -114,9 +117,24 @@ class Engine:
         except (OSError, TimeoutError, Exception):  # noqa: BLE001 the lease time is the second net
             logger.warning("leases could not be given back; they expire by themselves")
         await running.tools.pool.aclose()
+        await running.tools.lookup.aclose()
         await running.resolver.aclose()
         await running.lock.aclose()
         self._running = None
+
+    def apply(self, settings: Settings) -> None:
+        """Put reloaded settings in force for what is not read from a visit's own snapshot."""
+        running = self.running
+        lists = RiskLists.load(settings.policy)
+        running.tools.lanes.apply(BookRules.of(settings.pacing))
+        running.visitor.tools = replace(
+            running.tools, providers=load_providers(settings), flags_of=lists.flags, find_ban=lists.find_ban
+        )
+
+    def is_lively(self, within_seconds: float) -> bool:
+        """Whether the dispatcher came round lately: what the watchdog wants to know."""
+        last = self.running.loops["dispatcher"].last_tick_at
+        return last is not None and self.clock.now() - last < timedelta(seconds=within_seconds)
 
     # --- building ------------------------------------------------------------------------------
 
@@ -138,7 +156,7 @@ class Engine:
             node=self.node,
             flags_of=lists.flags,
             find_ban=lists.find_ban,
-            policy_of=self._policy_of,
+            policy_of=self.policy_of,
         )
 
     def _build_recorder(self, settings: Settings) -> Recorder:
@@ -154,9 +172,7 @@ class Engine:
         configured = settings.accept_all.secret.get_secret_value()
         return (configured or await secrets.get_or_create(self.database, _CONTROL_SECRET)).encode()
 
-    def _build_dispatcher(self, tools: Tools) -> Dispatcher:
-        visitor = Visitor(tools)
-
+    def _build_dispatcher(self, tools: Tools, visitor: Visitor) -> Dispatcher:
         async def lease(room: int) -> Sequence[leases.DomainVisit]:
             if self.running.lock.lost.is_set():
                 return ()
@@ -239,14 +255,15 @@ class Engine:
         found: dict[str, ClientPolicy] = {}
         for client, values in (await clients.load_policies(self.database)).items():
             try:
-                found[client] = ClientPolicy.read(values)
+                found[client] = policy.read(values)
             except ConfigurationError as error:
                 logger.bind(client=client, problems=error.problems).error("policy of a client cannot be used")
                 found[client] = self._policies.get(client, _NO_POLICY)
         self._policies = found
         return len(found)
 
-    def _policy_of(self, client: str) -> ClientPolicy:
+    def policy_of(self, client: str) -> ClientPolicy:
+        """Return a client's policy; the empty one changes nothing."""
         return self._policies.get(client, _NO_POLICY)
 
 

@@ -6,7 +6,7 @@ another process of ours runs it already; only who started a server stops it.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ def state_folder(settings: Settings) -> Path:
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings, *, needs_redis: bool = False) -> AsyncIterator[Stores]:
+async def open_stores(settings: Settings, *, needs_redis: bool = False) -> AsyncGenerator[Stores]:
     """Open the ledger, migrated to today's schema, and find or start Redis if it is needed."""
     async with AsyncExitStack() as stack:
         dsn = settings.database.url.get_secret_value()

@@ -106,3 +106,11 @@ LIMIT $3;
 -- count_unfinished --
 -- How many requests are not finished.
 SELECT coalesce(sum(s.requests - s.finished), 0)::bigint FROM submissions AS s WHERE s.finished_at IS NULL;
+
+-- find_next_chance --
+-- When the first unfinished request of a submission can be asked: due itself, and its domain not put back.
+SELECT
+    min(greatest(r.due_at, CASE WHEN q.leased_until IS NULL THEN coalesce(q.next_due, now()) ELSE r.due_at END))
+FROM requests AS r
+INNER JOIN domain_queue AS q ON r.domain = q.domain
+WHERE r.submission_id = $1 AND r.state = 'queued';

@@ -7,8 +7,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from validatord.cli.intake import new_submission_name, submit_rows
-from validatord.cli.reading import open_input
+from validatord.cli.intake import Wanted, new_submission_name, submit_rows
+from validatord.cli.reading import open_rows
 from validatord.cli.session import Session
 from validatord.mail.request import Priority
 from validatord.rules.explain import explain as explain_finding
@@ -25,18 +25,18 @@ EXIT_BAD_ROWS = 1
 @click.option("--submission", default="", help="Name of the submission; the same name again adds nothing twice.")
 @click.option("--priority", type=click.Choice([item.value for item in Priority]), default="normal", show_default=True)
 @click.pass_obj
-def submit(session: Session, source: str, column: str, client: str, submission: str, priority: str) -> int:
+def submit(session: Session, source: str, column: str, client: str, submission: str, priority: str) -> None:
     """Put a list into the ledger for the daemon, and do not wait for it."""
 
     async def run() -> int:
-        name = submission or new_submission_name()
+        wanted = Wanted(client, submission or new_submission_name(), Priority(priority))
         async with session.stores() as stores:
-            with open_input(source) as stream:
-                taken = await submit_rows(stores.database, session.settings, stream, column, client, name, priority)
-        click.echo(f"{taken.rows:,} addresses in submission {name}; {taken.bad:,} are no address")
-        return EXIT_BAD_ROWS if taken.bad else 0
+            with open_rows((source,), column) as rows:
+                count = await submit_rows(stores.database, session.settings, rows, wanted, lambda _: None)
+        click.echo(f"{count:,} addresses in submission {wanted.submission}")
+        return 0
 
-    return asyncio.run(run())
+    sys.exit(asyncio.run(run()))
 
 
 @click.command()

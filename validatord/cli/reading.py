@@ -7,9 +7,12 @@ from the syntax check, so that nothing of a list is lost by one bad line. Memory
 import codecs
 import csv
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
+from pathlib import Path
 from typing import BinaryIO
 
 from validatord.errors import ConfigurationError
@@ -145,3 +148,18 @@ def _read_csv(rows: Iterable[tuple[int, str]], layout: _Layout) -> Iterator[Inpu
 
 def _cut(address: str) -> str:
     return address if len(address) <= _CUT_ADDRESS else address[:_CUT_ADDRESS] + "…"
+
+
+@contextmanager
+def open_rows(sources: Sequence[str], column: str) -> Generator[Iterator[InputRow]]:
+    """Open addresses given as they are, one file, or standard input."""
+    if len(sources) == 1 and sources[0] == "-":
+        yield read_addresses(sys.stdin.buffer, column=column, name="standard input")
+    elif len(sources) == 1 and (Path(sources[0]).is_file() or "@" not in sources[0]):
+        try:
+            with Path(sources[0]).open("rb") as stream:
+                yield read_addresses(stream, column=column, name=sources[0])
+        except OSError as error:
+            raise ConfigurationError([f"{sources[0]}: {error.strerror}"]) from error
+    else:
+        yield (InputRow(number, address.strip()) for number, address in enumerate(sources, start=1))

@@ -1,7 +1,7 @@
 """What the commands share: the settings, and the open ledger."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -31,7 +31,7 @@ class Session:
         return load_settings(path, os.environ, Path(credentials) if credentials else None)
 
     @asynccontextmanager
-    async def stores(self) -> AsyncIterator[Stores]:
+    async def stores(self) -> AsyncGenerator[Stores]:
         """Open the ledger for a command; logs only warnings, since a person is watching."""
         set_up_logs(level="WARNING", form="text")
         async with open_stores(self.settings) as stores:

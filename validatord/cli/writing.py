@@ -6,7 +6,7 @@ everything as it is.
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -94,7 +94,7 @@ def _cell(value: object) -> str:
 
 
 @contextmanager
-def open_writer(path: str, form: str = "") -> Iterator[Writer]:
+def open_writer(path: str, form: str = "") -> Generator[Writer]:
     """Open `path` ("-" is standard output) for results; the form follows the ending unless given."""
     chosen = form or ("jsonl" if path.endswith((".jsonl", ".ndjson", ".json")) else "csv")
     make = JSONLinesWriter if chosen == "jsonl" else CSVWriter

@@ -173,6 +173,11 @@ async def get_progress(database: Database, client: str, submission: str) -> Prog
     )
 
 
+async def find_next_chance(database: Database, submission_id: int) -> datetime | None:
+    """Return when the first unfinished request can be asked again; in the past if now; None: none is queued."""
+    return await database.fetch_value(_SQL["find_next_chance"], submission_id)
+
+
 async def fetch_results(database: Database, submission_id: int, after_idx: int, limit: int) -> list[ResultRow]:
     """Return the requests after a place (-1: from the first), by their place: one key range, no cursor."""
     found = await database.fetch(_SQL["fetch_results"], submission_id, after_idx, limit)

@@ -141,7 +141,7 @@ def _hear_refused_mail(report: ConversationReport, session: Session, reply: Repl
     elif reading.meaning is Meaning.SENDER_REJECTED and _take_other_sender(visit, walk):
         walk.trouble = trouble
     elif reading.temporary and reading.meaning not in {Meaning.GREYLISTED, Meaning.RATE_LIMITED}:
-        walk.leave(trouble, whole_host=True)
+        walk.leave(trouble, whole_host=True, is_spoken=True)
     else:
         walk.end(trouble)
 

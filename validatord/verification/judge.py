@@ -126,7 +126,7 @@ def add_outcome(
     finding = make_finding(visit, request, verdict, evidence, tools)
     # Without a key nobody would ever take the request up again.
     has_bouncer = bool(visit.settings.bouncer.api_key.get_secret_value())
-    if has_bouncer and policy.qualifies_for_handover(verdict, wanted):
+    if has_bouncer and policy.qualifies_for_handover(verdict, wanted, priority=request.priority):
         rows.handed_over.append(HandedOver(request, finding))
     else:
         rows.finished.append(Finished(request, policy.apply(finding, wanted), request.attempt + 1))

@@ -36,49 +36,49 @@ from validatord.verification.walk import Walk
 
 
 class Visitor:
-    """Runs visits; holds nothing between them but its tools."""
+    """Runs visits; holds nothing between them but its tools, which a reload may replace."""
 
     def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+        self.tools = tools
 
     async def visit(self, work: DomainVisit, settings: Settings) -> None:
         """Visit one leased domain; raises LeaseLost if it is somebody else's by now."""
         visit = self._open(work, settings)
-        rows = shortcut.answer_known(visit, work.fresh, self._tools)
+        rows = shortcut.answer_known(visit, work.fresh, self.tools)
         with _noting_gate(visit):
             rows.add(await self._decide_pending(visit))
-        rows.add(judge.give_up(visit, self._tools))
+        rows.add(judge.give_up(visit, self.tools))
         await self._record(visit, rows, is_last=True)
 
     def _open(self, work: DomainVisit, settings: Settings) -> Visit:
         facts = work.facts or DomainFacts(work.domain)
         if facts.mx is not None:
-            self._tools.lookup.remember(facts.mx)
+            self.tools.lookup.remember(facts.mx)
         return Visit(
             domain=work.domain,
             settings=settings,
             facts=facts,
             histories=work.histories,
             pending=gather_cases(work.requests),
-            started_at=self._tools.clock.now(),
+            started_at=self.tools.clock.now(),
         )
 
     async def _decide_pending(self, visit: Visit) -> Rows:
         """Steps 2 to 6; what cannot be asked now stays pending."""
         if not visit.pending:
             return Rows()
-        visit.mx = await self._tools.lookup.lookup(visit.domain)
+        visit.mx = await self.tools.lookup.lookup(visit.domain)
         if visit.mx.outcome is not MXOutcome.OK:
-            return judge.decide_by_mx(visit, visit.mx, self._tools)
+            return judge.decide_by_mx(visit, visit.mx, self.tools)
         lane = self._find_lane(visit, visit.mx)
         if visit.accept_all is AcceptAll.ACCEPTS_ALL:
-            return shortcut.answer_accept_all(visit, self._tools)
+            return shortcut.answer_accept_all(visit, self.tools)
         await self._ask_in(lane, visit, visit.mx)
-        return shortcut.answer_accept_all(visit, self._tools)
+        return shortcut.answer_accept_all(visit, self.tools)
 
     def _find_lane(self, visit: Visit, mx: MXAnswer) -> Lane:
         """Find who we are to whom, and what is known of the domain already."""
-        tools = self._tools
+        tools = self.tools
         visit.provider = tools.providers.find(mx.hosts[0])
         visit.accept_all = known_accept_all(visit, tools.clock.now())
         if visit.provider.accepts_everything:
@@ -97,11 +97,11 @@ class Visitor:
         lane.enter_visit()
         try:
             async with asyncio.timeout(visit.settings.smtp.visit_timeout.total_seconds()) as deadline:
-                await Asker(visit, self._start_walk(visit, mx), lane, self._tools, self._settler(visit, deadline)).run()
+                await Asker(visit, self._start_walk(visit, mx), lane, self.tools, self._settler(visit, deadline)).run()
         except TimeoutError:
             # Whoever was being asked is asked again later; the others of this visit wait as long.
             logger.warning("visit took too long without an answer; its domain waits")
-            visit.not_before = self._tools.clock.now() + visit.settings.retry.delays[0]
+            visit.not_before = self.tools.clock.now() + visit.settings.retry.delays[0]
         finally:
             lane.leave_visit()
 
@@ -109,7 +109,7 @@ class Visitor:
         smtp = visit.settings.smtp
         stops = order_hosts(
             mx,
-            self._tools.rng,
+            self.tools.rng,
             ipv4_first=visit.settings.lookup.is_ipv4_preferred,
             max_addresses=smtp.max_addresses,
             first=next((case.pinned_host for case in visit.pending if case.pinned_host), None),
@@ -120,7 +120,7 @@ class Visitor:
         """Return what is done with the answers of a conversation: judge and record them at once."""
 
         async def settle(reports: Sequence[tuple[Case, ProbeReport]]) -> None:
-            rows = judge.judge(visit, reports, self._tools)
+            rows = judge.judge(visit, reports, self.tools)
             await self._record(visit, rows, is_last=False)
             # The deadline is for one mailbox, not for a long list that goes on well.
             whole = visit.settings.smtp.visit_timeout.total_seconds()
@@ -135,12 +135,12 @@ class Visitor:
             finished=tuple(rows.finished),
             deferred=tuple(rows.deferred),
             handed_over=tuple(rows.handed_over),
-            facts=facts_after(visit, self._tools.clock.now()) if visit.mx is not None else None,
+            facts=facts_after(visit, self.tools.clock.now()) if visit.mx is not None else None,
             release=is_last,
             not_before=visit.not_before if is_last else None,
         )
         # What was learned is written even if the visit is being cancelled: asking again costs others.
-        await asyncio.shield(self._tools.recorder.record(record))
+        await asyncio.shield(self.tools.recorder.record(record))
 
 
 @contextmanager

@@ -41,7 +41,7 @@ class Walk:
     stops: Sequence[Stop]
     most_hosts: int
     position: int = 0
-    hosts_spoken: set[str] = field(default_factory=set[str])
+    hosts_left: int = 0  # hosts that were spoken with and left all the same
     has_failed_better: bool = False  # a host of better preference could not be spoken with
     trouble: Trouble = field(default_factory=Trouble)
     stalls: int = 0
@@ -55,11 +55,14 @@ class Walk:
         """The host and address to speak with next, or None at the end."""
         return self.stops[self.position] if self.position < len(self.stops) else None
 
-    def leave(self, trouble: Trouble, *, whole_host: bool = False) -> None:
+    def leave(self, trouble: Trouble, *, whole_host: bool = False, is_spoken: bool = False) -> None:
         """Note the trouble and go to the next address, or past all addresses of this host."""
         self.trouble = trouble
         left = self.stops[self.position]
         self.position += 1
+        self.hosts_left += is_spoken
+        if self.hosts_left >= self.most_hosts:
+            self.position = len(self.stops)
         while whole_host and self.stop is not None and self.stop.host_name == left.host_name:
             self.position += 1
         if self.stop is not None and self.stop.preference > left.preference:
@@ -84,7 +87,6 @@ async def open_next(walk: Walk, visit: Visit, lane: Lane, tools: Tools) -> Sessi
             continue
         session = _take_idle(walk, lane, tools) or await _open(walk, stop, visit, lane, tools)
         if session is not None:
-            walk.hosts_spoken.add(session.host_name)
             return session
     return None
 
@@ -100,9 +102,6 @@ def _take_idle(walk: Walk, lane: Lane, tools: Tools) -> Session | None:
 
 async def _open(walk: Walk, stop: Stop, visit: Visit, lane: Lane, tools: Tools) -> Session | None:
     """Open a session, or note why not and move the walk on."""
-    if stop.host_name not in walk.hosts_spoken and len(walk.hosts_spoken) >= walk.most_hosts:
-        walk.end(walk.trouble)
-        return None
     await lane.pace_session()
     if not await tools.pool.make_room(lane.name, lane.slots):
         # The lane shrank while others still speak: their end makes room.
