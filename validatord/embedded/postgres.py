@@ -8,6 +8,8 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -22,9 +24,15 @@ from validatord.embedded.process import EmbeddedFailed
 _PORT = 5432  # a part of the socket's name; nothing listens on TCP
 _SOCKET = f".s.PGSQL.{_PORT}"
 _PROBE_SECONDS = 0.02
+_ASK_SECONDS = 2.0
 _RETRY_SECONDS = 0.1
 _STOP_SECONDS = 20.0
 _INITDB_SECONDS = 120.0
+
+# The first and the last message of a session: length, protocol 3.0, parameters; "X" and its length.
+_PARAMETERS = b"user\0validatord\0database\0postgres\0\0"
+_STARTUP = struct.pack("!ii", 8 + len(_PARAMETERS), 196_608) + _PARAMETERS
+_TERMINATE = b"X\0\0\0\4"
 
 # Less safe, faster: for tests that throw the data away.
 FAST_AND_LOOSE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -142,7 +150,8 @@ class EmbeddedPostgres:
     def _bring_up(self, found: place.Place, deadline: float) -> None:
         while True:
             status = _find_running(found.data_dir)
-            if status is not None and status.is_ready:
+            # Its own word is not enough: a server that is dying or stopping has still written "ready".
+            if status is not None and status.is_ready and answers(status.socket_dir / _SOCKET):
                 self._adopt(status)
                 return
             if status is None and (self._process is None or self._process.poll() is not None):
@@ -175,6 +184,20 @@ class EmbeddedPostgres:
             if not found.account.is_current:
                 os.chown(self._private_socket_dir, found.account.uid, found.account.gid)
         return self._private_socket_dir
+
+
+def answers(path: Path) -> bool:
+    """Whether a PostgreSQL at that socket lets us in (one that starts or stops does not)."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_ASK_SECONDS)
+        try:
+            connection.connect(str(path))
+            connection.sendall(_STARTUP)
+            is_welcome = connection.recv(1) == b"R"
+            connection.sendall(_TERMINATE)
+        except OSError:
+            return False
+    return is_welcome
 
 
 def _check_version(found: place.Place) -> None:

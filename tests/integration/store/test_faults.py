@@ -1,7 +1,6 @@
 """PostgreSQL stops or dies in mid-write: nothing acknowledged is lost, a repeat changes nothing (F13 to F15)."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -40,9 +39,10 @@ def server() -> Iterator[EmbeddedPostgres]:
 
 
 def end(server: EmbeddedPostgres, how: signal.Signals) -> None:
-    """End the server's main process, as asked."""
-    assert server.pid is not None
-    os.kill(server.pid, how)
+    """End the server's main process, as asked, and wait until it is gone."""
+    assert server._process is not None
+    server._process.send_signal(how)
+    server._process.wait(20)
 
 
 async def patiently(work: Callable[[], Awaitable[Value]]) -> Value:
@@ -92,7 +92,7 @@ async def test_writes_survive_the_server(server: EmbeddedPostgres, fault: signal
 
     async def break_it() -> None:
         await third_done.wait()
-        end(server, fault)
+        await asyncio.to_thread(end, server, fault)
         await asyncio.to_thread(server.start)
 
     async with asyncio.timeout(50):
@@ -116,7 +116,7 @@ async def test_the_node_lock_ends_with_the_server(server: EmbeddedPostgres, faul
     await migrations.migrate(database)
     first = await NodeLock.acquire(database, NODE)
 
-    end(server, fault)
+    await asyncio.to_thread(end, server, fault)
     async with asyncio.timeout(20):
         await first.lost.wait()
         await asyncio.to_thread(server.start)
