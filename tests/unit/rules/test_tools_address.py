@@ -54,7 +54,7 @@ def test_suggest_tells_what_was_meant() -> None:
 
 
 @pytest.mark.parametrize("tool", [tools_syntax, tools_risk, tools_suggest])
-@pytest.mark.parametrize("item", [None, 5, "a@b.com", [], {}, {"adress": "a@b.com"}, {"address": None}, {"address": 5}])
+@pytest.mark.parametrize("item", [None, 5, "a@b.com", [], {}, {"mail": "a@b.com"}, {"address": None}, {"address": 5}])
 def test_bad_input_comes_back_with_an_error(tool: Any, item: Any) -> None:
     """What is no address keeps its members and gains `error`."""
     found = tool(item)
