@@ -7,10 +7,10 @@ Where values come from is `validatord.settings`' work, which also hands these na
 from datetime import timedelta
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from validatord.settings_bouncer import BouncerSettings
 from validatord.settings_types import (
-    HTTPURL,
     Duration,
     DurationOrZero,
     Durations,
@@ -22,29 +22,11 @@ from validatord.settings_types import (
     ProxyURL,
     RedisURL,
     Resolvers,
+    Section,
     Words,
 )
 
-_SPACE, _DELETE = 0x20, 0x7F
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-
-
-class Section(BaseModel):
-    """One table of the TOML file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def refuse_nonsense(cls, value: object, info: ValidationInfo) -> object:
-        """`port = true` would otherwise be read as 1, and a line break travel into a command or a header."""
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
-            msg = "true and false stand for no value here"
-            raise ValueError(msg)
-        if isinstance(value, str) and any(ord(character) < _SPACE or ord(character) == _DELETE for character in value):
-            msg = "holds control characters"
-            raise ValueError(msg)
-        return value
 
 
 # --- static: read once at start ------------------------------------------------------------------
@@ -313,15 +295,16 @@ class StoreSettings(Section):
     )
 
 
-class BouncerSettings(Section):
-    """The paid second opinion; off without a key."""
+class DoctorSettings(Section):
+    """What `validatord doctor` asks the outside world about us."""
 
-    api_key: SecretStr = Field(default=SecretStr(""), description="Key of the Bouncer account; empty: off.")
-    base_url: HTTPURL = Field(default="https://api.usebouncer.com/v1.1", description="Where the API is.")
-    max_open_batches: int = Field(default=3, ge=1, le=25, description="Most batches under way at the same time.")
-    batch_size: int = Field(default=5000, ge=1, le=100_000, description="Most addresses of one batch.")
-    calls_per_minute: int = Field(
-        default=100, ge=1, le=200, description="Calls about batches a minute; a ceiling, not a target."
+    targets: Words = Field(
+        default=(),
+        description="Hosts (or domains, whose MX host is taken) greeted to see whether port 25 is open; empty: none.",
+    )
+    dnsbl_zones: Words = Field(
+        default=("zen.spamhaus.org", "bl.spamcop.net"),
+        description="DNS block lists that our own addresses are looked up in; empty: none.",
     )
 
 
@@ -346,6 +329,7 @@ class ReloadableTree(BaseModel):
     score: ScoreSettings = ScoreSettings()
     policy: PolicySettings = PolicySettings()
     store: StoreSettings = StoreSettings()
+    doctor: DoctorSettings = DoctorSettings()
     bouncer: BouncerSettings = BouncerSettings()
 
     @field_validator("identities")

@@ -7,8 +7,18 @@ import ipaddress
 import re
 from datetime import timedelta
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -16,7 +26,26 @@ _LONGEST = timedelta(days=3650)
 _SHORTEST = timedelta(milliseconds=1)
 # RFC 5321 4.1.3: a domain, or an address literal in brackets.
 _HELO_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}|\[[A-Za-z0-9.:]{2,60}\]")
+_SPACE, _DELETE = 0x20, 0x7F
 _RESOLVER = re.compile(r"[^\s:\[\]]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?|[0-9A-Fa-f:]+")
+
+
+class Section(BaseModel):
+    """One table of the TOML file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def refuse_nonsense(cls, value: object, info: ValidationInfo) -> object:
+        """`port = true` would otherwise be read as 1, and a line break travel into a command or a header."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            msg = "true and false stand for no value here"
+            raise ValueError(msg)
+        if isinstance(value, str) and any(ord(character) < _SPACE or ord(character) == _DELETE for character in value):
+            msg = "holds control characters"
+            raise ValueError(msg)
+        return value
 
 
 def parse_duration(value: object) -> object:
@@ -111,6 +140,18 @@ def check_url(value: str, schemes: tuple[str, ...]) -> str:
     return value
 
 
+def check_api_url(value: str) -> str:
+    """Let pass https://host[/path]; plain http only to this machine, since a key goes along with every call."""
+    parts = urlsplit(check_url(value, ("https", "http")))
+    if not parts.hostname or parts.username or parts.query or parts.fragment:
+        msg = "must be https://host, without user, query or fragment"
+        raise ValueError(msg)
+    if parts.scheme.lower() == "http" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
+        msg = "must begin with https://, unless it is on this machine"
+        raise ValueError(msg)
+    return value
+
+
 def _check_secret_url(*schemes: str) -> AfterValidator:
     def check(value: SecretStr) -> SecretStr:
         check_url(value.get_secret_value(), schemes)
@@ -130,6 +171,7 @@ Resolvers = Annotated[tuple[str, ...], BeforeValidator(split_words), AfterValida
 IPAddressOrEmpty = Annotated[str, AfterValidator(check_address)]
 HELOName = Annotated[str, AfterValidator(check_helo_name)]
 EnvelopeSender = Annotated[str, AfterValidator(check_envelope_sender)]
+APIURL = Annotated[str, AfterValidator(check_api_url)]
 HTTPURL = Annotated[str, AfterValidator(lambda value: check_url(value, ("https", "http")))]
 PostgreSQLURL = Annotated[SecretStr, _check_secret_url("postgresql", "postgres")]
 RedisURL = Annotated[SecretStr, _check_secret_url("redis", "rediss", "unix")]

@@ -6,6 +6,7 @@ never the evidence: confidence, reasons and transcript stay, and a `policy:` rea
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from validatord.errors import ConfigurationError
 from validatord.mail.request import Finding
 from validatord.mail.verdict import Reason, Status, Verdict
+from validatord.settings import Duration
 
 Shown = Literal["valid", "invalid", "accept_all", "risky", "unknown"]
 
@@ -41,6 +43,17 @@ class Cascade(_Section):
     )
     reasons: tuple[Reason, ...] = Field(default=(), description="… if the main reason is one of these; empty: any.")
     except_reasons: tuple[Reason, ...] = Field(default=(), description="Main reasons that are never handed over.")
+    min_value: int = Field(
+        default=0, ge=0, le=100, description="Least priority (25, 50, 75, 100) of a request that is worth a credit."
+    )
+    max_age: Duration = Field(
+        default=timedelta(days=7), description="What waited longer for Bouncer ends with our own finding."
+    )
+    credits_per_day: int | None = Field(default=None, ge=0, description="Most credits a day (UTC); empty: no cap.")
+    credits_per_month: int | None = Field(default=None, ge=0, description="Most credits a month; empty: no cap.")
+    is_deep: bool = Field(
+        default=False, description="Ask about accept-all domains again with the account's deep key, where there is one."
+    )
 
 
 class ClientPolicy(_Section):
@@ -61,6 +74,7 @@ class ClientPolicy(_Section):
     bouncer: Cascade = Field(default=Cascade(), description="The paid second opinion.")
 
 
+_LEVELS = (0, 25, 50, 75, 100)
 _ACCEPTED = frozenset({Status.VALID, Status.ACCEPT_ALL})
 # Nothing a second opinion could add: no mail can go there, or the owner does not want to be asked.
 _NEVER_BOUGHT = frozenset(
@@ -127,9 +141,16 @@ def wants_probe(policy: ClientPolicy) -> bool:
     return policy.bouncer.mode is not BouncerMode.BOUNCER_ONLY
 
 
-def qualifies_for_handover(verdict: Verdict, policy: ClientPolicy) -> bool:
+def value_of(priority: int) -> int:
+    """Return the level a priority belongs to: far down a long list it stands a little below its own."""
+    return next(level for level in _LEVELS if priority <= level)
+
+
+def qualifies_for_handover(verdict: Verdict, policy: ClientPolicy, *, priority: int = 100) -> bool:
     """Whether Bouncer may be asked about a mailbox for which our side has this verdict."""
     cascade = policy.bouncer
+    if value_of(priority) < cascade.min_value:
+        return False
     if cascade.mode is BouncerMode.LOCAL_ONLY or verdict.reason in _NEVER_BOUGHT | set(cascade.except_reasons):
         return False
     if cascade.mode is BouncerMode.BOUNCER_ONLY:
