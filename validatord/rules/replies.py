@@ -5,7 +5,9 @@ carelessly than words; words about us come before words about a mailbox, because
 a verdict about one. Nothing said before RCPT is ever read as being about a mailbox.
 """
 
-from validatord.mail.reply import Reply
+import re
+
+from validatord.mail.reply import EnhancedCode, Reply
 from validatord.mail.verdict import Meaning, ReplyReading, Scope, Stage
 from validatord.rules import quirks, replies_about_them, replies_about_us, replies_tongues, reply_codes, reply_wait
 from validatord.rules.reply_rule import RuleIndex, Table
@@ -53,6 +55,23 @@ _EARLIER: dict[Meaning, Meaning] = {
 }
 
 
+# A last look before a mailbox is called unknown or disabled: words that make a refusal of us likely.
+# Few where a row's wording decided, many where only a code did.
+_DECIDES_A_MAILBOX = frozenset({Meaning.NO_SUCH_MAILBOX, Meaning.MAILBOX_DISABLED})
+_US_IN_TEXT = re.compile(
+    r"\bspam|(?<!may be )\bblack ?list|\breputation|\bdnsbl|\brbl\b|\bsender\b|\bspf\b|\brdns\b|\bptr\b|\bpolic(?:y|ies)\b|"
+    r"\byour (?:ip|host|server|network|domain|isp)\b(?! admin)|\bfrom (?:outside|you|your|this|the|ip|unknown)\b(?! server)|\bblocked (?:ip|by|using)\b"
+)
+_US_BESIDE_CODE = re.compile(
+    r"\byour?\b|\bips?\b|\bfrom\b|\bsender|\bclient\b|\bconnect|\bspam|\bblock|\bblack|\breput|\babus|\bpolic|\bden(?:y|ied)\b|"
+    r"\brefus|\bforbid|\bprohibit|\blisted\b|\blimit|\btoo many|\bnetwork|\badministrat|\btls\b|\bauthent|\bservice\b"
+)
+# RFC 4954 6: answers to a client that wants to log in, never about a recipient.
+_LOGIN_CODES = frozenset({534, 535, 538})
+_ABOUT_A_SENDER = frozenset({(1, 7), (1, 8)})  # RFC 3463 3.2
+_HOLDS_FOR_SENDER = _DECIDES_A_MAILBOX | {Meaning.DOMAIN_NOT_HOSTED}
+
+
 def _is_about_us(table: Table) -> bool:
     return table.name in _ABOUT_US
 
@@ -97,15 +116,24 @@ def _read_refusal(reply: Reply, stage: Stage, text: str, mx_host: str, recipient
     quirk = quirks.find_quirk(text, mx_host)
     if quirk is not None:
         return quirk.meaning, f"quirk:{quirk.name}"
-    rule = INDEX.find(text, str(reply.code))
-    if rule is not None:
-        return rule.meaning, f"text:{rule.name}"
     enhanced = Reply(reply.code, tuple(cut_address(line, recipient) for line in reply.lines)).enhanced
-    if enhanced is not None:
-        meaning = reply_codes.read_enhanced(enhanced, reply.code)
-        if meaning is not None:
-            return meaning, f"code:{enhanced}"
+    rule = INDEX.find(text, str(reply.code)) if reply.code not in _LOGIN_CODES else None
+    if rule is not None:
+        return _doubt(rule.meaning, f"text:{rule.name}", text, _US_IN_TEXT, enhanced)
+    meaning = reply_codes.read_enhanced(enhanced, reply.code) if enhanced is not None else None
+    if meaning is not None:
+        return _doubt(meaning, f"code:{enhanced}", text, _US_BESIDE_CODE, None)
     return reply_codes.read_bare(reply.code, stage, has_text=bool(text)), f"bare:{reply.code}"
+
+
+def _doubt(
+    meaning: Meaning, rule: str, text: str, about_us: re.Pattern[str], enhanced: EnhancedCode | None
+) -> tuple[Meaning, str]:
+    if enhanced is not None and (enhanced.subject, enhanced.detail) in _ABOUT_A_SENDER and meaning in _HOLDS_FOR_SENDER:
+        return Meaning.SENDER_REJECTED, f"{rule}:code:{enhanced}"
+    if meaning in _DECIDES_A_MAILBOX and about_us.search(text):
+        return Meaning.POLICY_REJECTED, f"{rule}:doubted"
+    return meaning, rule
 
 
 def _hold_to_stage(meaning: Meaning, rule: str, stage: Stage) -> tuple[Meaning, str]:

@@ -14,7 +14,7 @@ FOREHAND = (
         "RFC 6647; postgrey, milter-greylist, SQLgrey manuals; zone-mta bounces.txt 2024",
         (
             ("grey", "grey greylist greylisted greylisting gray graylist", r"\bgr[ea]y[ -]?list|\bgrey\.rbl"),
-            ("verification", "verification", r"(?<!sender )verification in progress", "4"),
+            ("verification", "verification", r"^(?!.*\bsender\b).*verification in progress", "4"),
             ("not-yet", "authorized", r"not yet authorized to deliver", "4"),
         ),
     ),
@@ -23,8 +23,8 @@ FOREHAND = (
         Meaning.SENDER_REJECTED,
         "Exim verify.c; Postfix smtpd; Exchange Online NDR list 2024; SMTP Field Manual 2023",
         (
-            ("verify", "sender verify callout", r"\bsender\b{gap}\bverif|\bverif\w*{gap}\bsender\b"),
-            ("callback", "verification", r"verification failed for <addr>"),
+            ("verify", "sender verify callout", r"\bverify mail ?from|\bsender is (?:a )?spammer|\bsender\b{gap}\bverif|\bverif\w*{gap}\bsender\b"),
+            ("callback", "verification callback callout call", r"verification failed for <addr>|^(?!.*recipient).*\bcall[ -]?(?:back|out)\b"),
             ("address-rejected", "sender", r"sender (?:e-?mail )?address(?:es)?(?: <addr>)?:? (?:rejected|refused|denied)"),
             (
                 "domain-listed",
@@ -37,7 +37,12 @@ FOREHAND = (
                 "your",
                 r"\byour (?:e-?mail |envelope |sender |from )*(?:address|domain|sender)\b(?! ip){gap}\b(?:black|block|bann)",
             ),
-            ("address-syntax", "sender", r"\bsender address\b{gap}not a valid|required for sender address"),
+            ("address-syntax", "sender", r"\bsender address\b{gap}not a valid|required for sender"),
+            (
+                "helo",
+                "helo ehlo",
+                r"\b(?:helo|ehlo)\b(?: \S+){0,3}? (?:rejected|invalid|refused|not allowed|is invalid|does(?:n't| not)|denied|must)",
+            ),
             ("domain-list", "dbl uribl surbl rhsbl", r"\b(?:dbl|uribl|surbl|rhsbl)\b"),
         ),
     ),
@@ -49,6 +54,12 @@ FOREHAND = (
             ("limited", "rate", r"\brate[ -]limit(?:ed|ing)\b"),
             ("sessions-from", "many", r"too many (?:\w+ )?(?:sessions|connections) from this ip"),
             ("deferred", "deferred", r"messages? from{gap}temporarily deferred", "4"),
+            (
+                "harvest",
+                "excessive harvest harvesting dha maximum limit threshold retrying count",
+                r"\bexcessive\b{gap}\b(?:unknown|invalid|bad|user|recip)|\bharvest|\bdha\b|max\w*{gap}\b(?:invalid|unknown|bad) (?:users?|recipients?|rcpts?|address)|"
+                r"\b(?:invalid|unknown|bad) (?:users?|recipients?|rcpts?|address\w*) (?:limit|count|threshold)|user unknown limit|retrying too fast",
+            ),
             ("some-messages", "limits", r"we have limits for how many messages"),
         ),
     ),
@@ -71,7 +82,7 @@ FOREHAND = (
         "user_unknown",
         Meaning.NO_SUCH_MAILBOX,
         "cPanel Exim; KumoMTA community bounces.toml 2025",
-        (("cpanel", "account", r"could not deliver mail to.{0,80}?account or domain may not exist"),),
+        (("cpanel", "account", r"could not deliver mail to(?! ?<addr>).{0,80}?account or domain may not exist"),),
     ),
 )
 
@@ -138,7 +149,8 @@ OUR_IP = Table(
             r"^(?:\d\.\d\.\d )?(?:black|bad) ip\b|\bip is (?:rejected|hangup|not)|has recently sent spam|spam abuse",
         ),
         ("not-directly", "authorized smtp", r"not authorized to send e?-?mail directly|use the smtp (?:server|relay) (?:of|at) your"),
-        ("intrusion", "intrusion", r"intrusion prevention"),
+        ("intrusion", "intrusion ip sending", r"intrusion prevention|\bip check|unverif\w+ sending ip|\bdenyip\b"),
+        ("confirmation", "confirm confirmation", r"confirm this mail server|server requires confirmation"),
         ("provider-network", "part", r"part of their network"),
         ("aol", "rtr con", r"\brtr:(?:bb|du|bl|sc|rd|ge)|\bcon:b1"),
         ("hotmail", "ou sc dy", r"\b(?:ou|sc|dy)-00\d\b"),
@@ -146,7 +158,7 @@ OUR_IP = Table(
             "address-refused",
             "block blocked blocking blacklist reject rejected refused refuse denied deny reputation spam abuse not poor policy banned "
             "prohibited forbidden",
-            r"^(?!.*(?:user unknown|unknown user|no such user|not found|n[o']t exist|relay|too many|per (?:hour|day)|grey))"
+            r"^(?!.*(?:user unknown|unknown user|no such user|not found|n[o']t exist|relay|too many|per (?:hour|day)|exceed|gr[ae]y|\bspf\b|\bdkim\b|\bdmarc\b))"
             r"(?=.*(?:{ip}))(?=.*\b(?:block|bann|refus|reject|denied|deny|reputation|spam|abus|prohibit|forbid|not (?:allow|permit|accept|author|welcome)))",
         ),
     ),
@@ -173,7 +185,7 @@ RATE = (
             (
                 "recipients",
                 "many",
-                r"too many (?:rcpts?|recipients?)(?! ?(?:received|from|sent|in the|in a|this|per|, ip))(?!{gap}\b(?:hour|day|minute)\b)",
+                r"too many (?:rcpts?|recipients?)\b(?! ?(?:received|from|sent|in the|in a|this|per|, ip))(?!{gap}\b(?:hour|day|minute)\b)",
             ),
         ),
     ),
@@ -200,6 +212,7 @@ RATE = (
             ),
             ("slow-down", "slow slower", r"\bslow(?:er| down)\b"),
             ("deferred", "deferred complaints volume", r"deferred due to (?:unexpected|excessive|user|high)|user complaints|unusual rate", "4"),
+            ("attempts", "numerous", r"numerous attempts"),
             ("error-limit", "too", r"error: too (?:many|much)"),
         ),
     ),
@@ -222,7 +235,7 @@ PROTOCOL = Table(
         (
             "syntax",
             "syntax syntactically malformed rfc qualified format characters synchronization synchronisation protocol pipelining",
-            r"\bsyntax\b(?! ?error{gap}sender)|syntactically|malformed|not a valid rfc|need fully[ -]qualified (?:address|hostname)?|"
+            r"\bsyntax\b(?! ?error{gap}sender)|syntactically|malformed|not a valid rfc|need fully[ -]qualified address|"
             r"fully[ -]qualified e?-?mail address|invalid format|illegal characters?|synchroni[sz]ation|protocol (?:error|violation)|improper use of smtp",
         ),
         ("command", "command commands name recognized unrecognized unimplemented line recipients", r"(?:command|parameters?)(?: \S+){0,2} (?:un|not )(?:recogni[sz]ed|implemented)|(?:un|not )(?:recogni[sz]ed|implemented) command|command (?:line )?too long|^line too long|no recipients specified|name not allowed$"),
@@ -246,23 +259,34 @@ SENDER = Table(
     "Postfix, Sendmail, qmail, Exim defaults; sisimai rejected and authfailure tables 2025; SMTP Field Manual",
     (
         ("spf", "spf sender dkim dmarc openspf dkim unauthenticated authenticate 1", r"\bspf\b|sender policy framework|\bdkim\b|\bdmarc\b|unauthenticated e?-?mail|\bspf="),
-        ("helo", "helo ehlo", r"\b(?:helo|ehlo)\b"),
+        ("helo", "helo ehlo helohost", r"\b(?:helo|ehlo)"),
         (
             "sender",
             "sender senders",
-            r"\bsender\b{gap}\b(?:reject|refus|denied|deny|invalid|unknown|not|no |block|bann|does|domain|must|unroutable|unresolvable)|"
+            r"\bsender\b{gap}\b(?:reject|refus|denied|deny|invalid|unknown|not|no |block|bann|does|domain|must|unroutable|unresolvable|unval|unver|unauth|untrust)|"
             r"\b(?:invalid|unknown|bad|null|unroutable|unresolvable|bogus|denies the|block policy for|envelope|empty envelope) senders?\b|\bno sender\b|\bfrom sender\b|senderfilter|"
             r"\bdomain of sender|\bsender domain|\bsenders? not (?:pre-?)?(?:approved|authori[sz]ed|authenticated)|unroutable sender",
         ),
         (
             "mail-from",
             "mail mailfrom from bogus envelope null badmailfrom return returned mx",
-            r"\bmail ?from\b{gap}\b(?:domain|reject|invalid|unknown|not|has no|no mx|denied|bad|refus|rfc)|\bbogus mail ?from|badmailfrom|"
+            r"\bmail ?from\b{gap}\b(?:mismatch|fail|domain|reject|invalid|unknown|not|has no|no mx|denied|bad|refus|rfc)|\bbogus mail ?from|badmailfrom|"
             r"\bnull (?:sender|mx)\b{gap}\bsender|\bempty envelope|^(?:\d\.\d\.\d )?<> |\bfrom[: ]+(?:address|domain)\b{gap}(?:invalid|not|incorrect|reject|must|does)|"
             r"(?:invalid|incorrect|bad|wrong) (?:envelope[ -])?from(?: |: ?)address|envelope (?:blocked|rejected|sender|from)|"
             r"returned mail not|return[ -]path{gap}(?:invalid|not|reject|refus)|^(?:\d\.\d\.\d )?mx records? for|has no a, aaaa|rfc\.?5321 (?:from )?domain|from: domain is invalid",
         ),
         ("sending-address", "sending address", r"\bsending (?:address|domain)\b{gap}(?:invalid|not|reject|does|refus|accept)"),
+        (
+            "your-domain",
+            "your",
+            r"\byour (?:\w+ )?(?:domain|sender|envelope|return path|e-?mail address)\b{gap}(?:\bnot\b|n't|invalid|unknown|\bno\b|reject|refus|fail|block|missing)",
+        ),
+        (
+            "return-address",
+            "invalid bad unknown wrong unresolvable missing",
+            r"\b(?:invalid|bad|unknown|wrong|unresolvable|missing) (?:\w+ )?(?:return|from|reply|originator|source|reverse[ -]path|mail from)\b ?(?:address|path|domain)?",
+        ),
+        ("sending-denied", "sending", r"\b(?:mail|message) sending\b{gap}\b(?:disabled|denied|blocked|prohibited|suspended|not allowed)"),
         ("outbound", "outbound spoof spoofed", r"bad outbound sender|rejecting spoofed"),
         ("sender-null-mx", "null", r"sender{gap}null ?mx"),
         ("not-allowed-to-send", "allowed allow", r"(?:not|n't) allow(?:ed)?(?: \w+)? (?:to send|sending) (?:e?-?mails? )?from"),
@@ -280,7 +304,7 @@ AUTH = Table(
             "authentication authenticate authenticated authentification login auth logged",
             r"^(?!.*\brelay)(?=.*(?:authenti\w+ (?:is )?(?:require|invalid|fail|unsuccess|credential)|requires? (?:smtp )?authentic|"
             r"(?:must|need to|please) (?:first )?(?:authenticate|log ?in|turn on smtp auth)|\bnot (?:been )?(?:authenticated|logged in)|smtp auth|"
-            r"authentication failure|authentifi))",
+            r"authentication failure|authentifi|\bauth failed))",
         ),
     ),
 )
@@ -303,10 +327,11 @@ TEMPORARY = Table(
             r"file write error|cannot write|could not load|lookup (?:failure|failed|error)|dns (?:not available|failure|error|timeout)|"
             r"\btimed[ -]?out\b|\btime-?out\b|connection (?:timed out|refused|reset)|lost connection|connection time\b|mailer error",
         ),
-        ("resources", "insufficient resources space memory disk queue shortage", r"insufficient (?:system|disk|memory)|resources? temporarily|out of memory|no space left|space shortage, please try later$|disk full condition|queue quota|queue (?:full|has been stopped|unavailable)", ""),
-        ("busy", "busy overloaded down maintenance responding replicated license home qqt", r"\b(?:too|server|ports are|system|is|agent) busy\b|\boverload|\bhost (?:is )?down|not responding|under maintenance|failed to be replicated|license expired|trouble in home directory|\bqqt? (?:failure|trouble)"),
+        ("resources", "insufficient resources space memory disk queue shortage", r"insufficient (?:system|disk|memory)|resources? temporarily|out of memory|no space left|space shortage, please try later$|disk full condition|interrupted system call|queue quota|queue (?:full|has been stopped|unavailable)", ""),
+        ("busy", "busy overloaded down maintenance responding replicated license home qqt", r"\b(?:too|server|ports are|system\S*|is|agent) busy\b|\boverload|\bhost (?:is )?down|not responding|under maintenance|failed to be replicated|license expired|(?:^|\)) ?busy\b|trouble in home directory|\bqqt? (?:failure|trouble)"),
         ("callout", "callout verify complete", r"could not complete{gap}(?:callout|command)|unable to (?:verify|complete|process)", "4"),
         ("size", "size big large", r"(?:message|data)\b{gap}\b(?:too (?:big|large)|exceed\w*{gap}(?:size|maximum))|(?<!file )size{gap}exceeds{gap}(?:maximum|limit|size)|message size exceeds", "4 552 523 554"),
+        ("unverified", "unverified", r"\bunverified address", "4"),
         ("loop", "hops hop loop loops", r"too many hops|hop count|mail ?loop|loops? (?:back|detected)"),
         ("recipient", "recipient", r"^(?:\d\.\d\.\d )?(?:- )?recipient temporarily unavailable|account is temporarily unavailable", "4"),
     ),

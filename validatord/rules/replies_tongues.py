@@ -10,22 +10,6 @@ _LISTED = "vendor pages of web.de, Orange, La Poste, 163, QQ; php-bounce-handler
 
 TABLES: tuple[Table, ...] = (
     Table(
-        "our_ip",
-        Meaning.SENDER_IP_BLOCKED,
-        _LISTED,
-        (
-            (
-                "latin",
-                "ip adresse ihre ihr votre su sus seu tuo tua twoj uw adresiniz adresi liste lista noire negra nera czarna zwarte kara mailserver serveur servidor server bloquee reverse",
-                r"\b(?:ihre?|votre|su|seu|sua|il tuo|tuo|twoj|uw|your) (?:\S+ ){0,2}?(?:ip\b|ip-|ips\b|server|serveur|servidor|mailserver|host)\S*{gap}"
-                r"(?:gesperrt|blockiert|abgelehnt|liste|lista|list\b|bloque|bloquead|bloccat|refus|rechaz|rejeit|zablok|geblokk|reverse|blacklist)|"
-                r"\b(?:liste noire|lista ne(?:gra|ra)|czarn\w+ list|zwarte lijst|kara liste|schwarze[nr]? liste)|\badresse ip source bloquee|\bip adresiniz\b|reverse-dns|\bhilfe unter www",
-            ),
-            ("cyrillic", "ваш вашего вашему ip чёрном чёрный черном черный спамеров", r"(?:ваш|вашего|с вашего|ip)\S* (?:\S+ ){0,2}?(?:ip\S*|адрес\S*|сервер\S*|хост\S*)?{gap}(?:заблокир|запрещ|черн\S+ спис|отклон)|черн\S+ спис"),
-            ("unspaced", "ip 黑 逆 ブ", r"ip\S*(?:地址)?{gap}(?:禁止|黑名单|拒绝|封|ブラックリスト|拒否)|黑名单|ブラックリスト|逆引き|反向解析"),
-        ),
-    ),
-    Table(
         "rate",
         Meaning.RATE_LIMITED,
         _LISTED,
@@ -33,6 +17,21 @@ TABLES: tuple[Table, ...] = (
             ("latin", "viele trop demasiadas demasiados muitas muitos troppe troppi zbyt teveel cok fazla", r"(?:zu viele|trop de|demasiad[ao]s|muit[ao]s|tropp[ei]|zbyt wiele|te veel|cok fazla) (?:\w+ ){0,2}?(?:verbindung|connexion|conexi|conex|conness|polacz|verbinding|baglant|nachricht|message|mensa|mensaj|messagg|anfrage|empfanger)"),
             ("cyrillic", "слишком превышен лимит превышено", r"слишком (?:много|часто)|превышен\S* (?:лимит|числ|количеств|допустим)|лимит\S* (?:подключ|соедин|писем|сообщ)"),
             ("unspaced", "过 频 接 超", r"过于频繁|频率|连接数|超过.{0,8}(?:连接|频率|发送)|接続数|多すぎ"),
+        ),
+    ),
+    Table(
+        "our_ip",
+        Meaning.SENDER_IP_BLOCKED,
+        _LISTED,
+        (
+            (
+                "latin",
+                "ip adresse ihre ihr votre su sus seu sua tuo tua twoj uw adresiniz adresi liste lista noire negra nera czarna zwarte kara mailserver serveur servidor server bloquee reverse",
+                r"\b(?:ihre?[mnr]?|votre|su|seu|sua|il tuo|tuo|twoj|uw) (?:\S+ ){0,2}?(?:ip\b|ips\b|server|serveur|servidor|mailserver|host)|"
+                r"\b(?:liste noire|lista ne(?:gra|ra)|czarn\w+ list|zwarte lijst|kara liste|schwarze[nr]? liste)|\badresse ip source|\bip adresiniz\b|\breverse-dns",
+            ),
+            ("cyrillic", "ваш вашего вашему ip чёрном чёрный черном черный спамеров", r"\bваш\S* (?:\S+ ){0,2}?(?:ip|адрес|сервер|хост|домен|сет)|\bip\b{gap}(?:заблокир|запрещ|отклон)|черн\S+ спис"),
+            ("unspaced", "ip 黑 逆 ブ", r"ip\S*(?:地址)?{gap}(?:禁止|黑名单|拒绝|封|ブラックリスト|拒否)|黑名单|ブラックリスト|逆引き|反向解析"),
         ),
     ),
     Table(
@@ -51,8 +50,8 @@ TABLES: tuple[Table, ...] = (
         Meaning.SENDER_REJECTED,
         _LISTED,
         (
-            ("latin", "absender absenderdomain absenderadresse expéditeur expediteur émetteur emetteur remitente remetente mittente nadawca nadawcy afzender gönderen", r"\b(?:absender|expediteur|emetteur|remitente|remetente|mittente|nadawc|afzender|gonderen)\w*{gap}(?:abgelehnt|ungultig|unbekannt|nicht|refus|invalid|inconnu|rejet|n'exist|rechaz|no |rejeit|rifiut|odrzuc|geweigerd|reddedil)"),
-            ("cyrillic", "отправитель отправителя", r"отправител\S*{gap}(?:отклон|не |запрещ|неизвест|черн)"),
+            ("latin", "absender expéditeur émetteur remitente remetente mittente nadawca nadawcy afzender gönderen avsändare afsender odesílatel feladó", r"\b(?:absender|expediteur|emetteur|remitente|remetente|mittente|nadawc|afzender|gonderen|avsandar|afsender|odesilatel|felado)"),
+            ("cyrillic", "отправитель отправителя", r"отправител"),
             ("unspaced", "发 寄 送 差", r"(?:发件人|寄件人|发信人|寄件者){gap}(?:拒|不|无|失败|黑)|(?:拒绝|拒绝接收)(?:发件人|发信人)|(?:送信者|差出人)\S*(?:拒否|不正|無効|存在)"),
         ),
     ),
@@ -118,7 +117,7 @@ TABLES: tuple[Table, ...] = (
             (
                 "french",
                 "utilisateur destinataire destinataires adresse boîte boite compte aucun",
-                r"\b(?:utilisateur|destinataires?|adresse|boite|compte)\b{gap}(?:inconnu|inexistant|n'?existe|introuvable|invalide|non trouve|pas trouve|n'est pas valide)|\baucun(?:e)? (?:utilisateur|boite|compte|destinataire)",
+                r"\b(?:utilisateur|destinataires?|adresse|boite|compte)\b{gap}(?:inconnu|inexistant|n'?existe|introuvable|invalide|non trouve|pas trouve|n'est pas valide)|\b(?:aucune?|pas d[e']) ?(?:utilisateur|boite|compte|destinataire)",
             ),
             (
                 "spanish-portuguese",
@@ -134,12 +133,12 @@ TABLES: tuple[Table, ...] = (
             ("polish-czech", "odbiorca użytkownik adres konto konta nieznany skrzynka uživatel adresát schránka ma", r"\b(?:odbiorca|uzytkownik|adres|konto|skrzynka|uzivatel|adresat|schranka)\b{gap}(?:nie istnieje|nieznan|nie znalezion|neexistuje|neznam)|nie ma takiego|nieznany (?:uzytkownik|odbiorca|adres)"),
             ("dutch-nordic", "gebruiker ontvanger mailbox onbekende adres användare anvandare bruker bruger mottagare okänd ukendt ukjent modtager mottaker", r"\b(?:gebruiker|ontvanger|mailbox|adres|anvandaren?|bruker(?:en)?|bruger(?:en)?|mottagaren?|modtager|mottaker)\b{gap}(?:onbekend|bestaat niet|niet gevonden|finns inte|finnes ikke|findes ikke|okand|ukendt|ukjent)|\b(?:onbekende|okand|ukendt|ukjent) (?:gebruiker|ontvanger|anvandare|bruger|bruker|mottagare)"),
             ("turkish-hungarian", "kullanıcı kullanici bilinmeyen alıcı alici böyle boyle posta ismeretlen felhasználó címzett nem", r"(?:kullan[iı]c[iı]|al[iı]c[iı]|posta kutusu|adres)\S*{gap}(?:bulunamad|mevcut degil|bilinmiyor|yok|gecersiz)|bilinmeyen (?:kullan|al[iı]c)|ismeretlen (?:felhasznalo|cimzett)|(?:felhasznalo|cimzett|cim)\b{gap}(?:nem letezik|ismeretlen)"),
-            ("cyrillic", "пользователь пользователя пользователю получатель ящик адрес адреса адресат неизвестный такого нет", r"(?:пользовател|получател|ящик|адрес|абонент)\S*{gap}(?:не существует|не наиден|неизвест|не зарегистр|отсутств|недоступен)|неизвестн\S+ (?:пользовател|получател|адрес)|нет такого|такого \S+ (?:не|нет)"),
+            ("cyrillic", "пользователь пользователя пользователю получатель ящик адрес адреса адресат неверный несуществующий неизвестный такого нет", r"(?:пользовател|получател|ящик|адрес|абонент)\S*{gap}(?:не существует|не наиден|неизвест|не зарегистр|отсутств|недоступен)|(?:неизвестн|неверн|несуществующ)\S+ (?:пользовател|получател|адрес|ящик)|нет такого|такого \S+ (?:не|нет)"),
             (
                 "unspaced",
-                "用 收 邮 找 无 無 ユ 宛 受 該 メ 存 ア 존",
-                r"(?:用户|收件人|邮箱|收信人|帐号|账号|地址)\S{0,6}(?:不存在|未找到|无效|不可用)|找不到\S{0,4}(?:用户|收件人|邮箱|地址)|(?:无此|没有此|没有这个|无效的|未知)(?:用户|收件人|邮箱|账号)|"
-                r"(?:ユーザー?|受信者|宛先|メールボックス|アドレス|アカウント)\S{0,14}(?:存在しません|見つかりません|不明|ありません|存在しない)|宛先不明|" + "존재하지 않는|없는 사용자|사용자를 찾을",
+                "用 使 收 邮 郵 信 找 查 无 無 不 ユ 宛 受 該 メ 存 ア 존",
+                r"(?:用户|用戶|使用者|收件人|邮箱|郵箱|信箱|收信人|帐号|账号|帳號|地址)\S{0,6}(?:不存在|未找到|无效|無效|不可用)|查[无無]此|找不到\S{0,4}(?:用户|收件人|邮箱|地址)|(?:[无無]此|没有此|没有这个|[无無]效的?|未知)(?:用户|用戶|使用者|收件人|邮箱|郵箱|信箱|账号|帳號)|"
+                r"(?:ユーザー?|受信者|宛先|メールボックス|アドレス|アカウント)\S{0,14}(?:存在しません|見つかりません|不明|ありません|存在しない)|宛先不明|不明な(?:ユーザ|宛先|受信者)|" + "존재하지 않는|없는 사용자|사용자를 찾을",
             ),
         ),
     ),

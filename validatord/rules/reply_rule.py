@@ -17,12 +17,23 @@ TRIGGER_LENGTH = 4
 _FIRST_UNSPACED = "\u1100"
 
 _WORD = re.compile(r"[^\W_]+")
+# "Your address", "the IP address", "from address" speak of us, not of whom we ask for.
+_NOT_OURS = "".join(f"(?<!{word} )" for word in ("your", "ip", "from", "from:", "return", "source", "client", "host", "sender", "sender's", "reply", "network"))
 _WHO = (
-    r"(?:users?|usr|user ?(?:name|id)|mail[ -]?box(?:es)?|accounts?|recipients?|addressees?|address(?:es)?|alias|"
-    r"in ?box|e-?mails?|rcpt|customer|subscriber|person|member|local[ -]?part|mail ?(?:user|drop)|mailname)"
+    rf"{_NOT_OURS}(?:users?|usr|user ?(?:name|id)|mail[ -]?box(?:es)?|accounts?|recipients?|addressees?|address(?:es)?|alias|"
+    r"in ?box|e-?mail (?:address(?:es)?|account|name|user)|rcpt|customer|subscriber|person|member|local[ -]?part|mail ?(?:user|drop)|mailname)"
 )
+_BOX = (
+    rf"{_NOT_OURS}(?:users?|user ?(?:name|id)|mail[ -]?box(?:es)?|accounts?|recipients?|addressees?|alias|in ?box|"
+    r"e-?mail (?:address|account)|address|contact|customer|subscriber)"
+)
+# Who or what may be unknown besides a mailbox.
+_UNKNOWN = r"unknown(?! (?:or unauth\w+ )?(?:client|host|server|sender|ip\b|domain|error|reason|source|network|command|isp|mta|mailer|relay))"
 _MACROS = {
     "{who}": _WHO,
+    "{box}": _BOX,
+    "{not_ours}": _NOT_OURS,
+    "{unknown}": _UNKNOWN,
     "{ip}": r"\[?(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]?\w)\]?|\[?(?:ipv6:)?(?:[0-9a-f]{1,4}:){3,7}:?[0-9a-f]{0,4}\]?",
     "{our}": r"(?:your|this|the|sending|connecting|source|client|remote|originating|sender'?s?)",
     "{host}": r"(?:ips?|ip[ -]?address(?:es)?|ip[ -]?range|hosts?|hostname|servers?|mta|mail ?servers?|network|"

@@ -20,9 +20,10 @@ _SPACES = re.compile(r"\s+")
 _EMPTY_BRACKETS = re.compile(r"<\s+>|\(\s+\)|\[\s+\]|\"\s+\"|'\s+'")
 # What a third host said about itself: the address in it is neither ours nor the recipient's.
 _RELAYED = re.compile(
-    r"\bhost [^\s\[]{1,255}\[[^\]]{1,64}\](?::\d+)? said:|"
-    r"\b(?:connect to|lost connection with|conversation with) [^\s\[]{1,255}\[[^\]]{1,64}\](?::\d+)?:?"
+    r"\b(?:host|(connect to|lost connection with|conversation with)) [^\s\[]{1,255}\[[^\]]{1,64}\](?::\d+)?:?"
 )
+# Letters without a decomposition in Unicode that people write with and without their strokes.
+_STROKES = str.maketrans("łøđı\N{RIGHT SINGLE QUOTATION MARK}", "lodi'")
 
 # Local parts that are words of the replies themselves: cut only where they are clearly an echo.
 _PLAIN_WORDS = frozenset(
@@ -45,7 +46,7 @@ def strip_accents(text: str) -> str:
     """Return `text` decomposed and without combining marks; patterns keep their case this way."""
     if text.isascii():
         return text
-    decomposed = unicodedata.normalize("NFKD", text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
+    decomposed = unicodedata.normalize("NFKD", text.translate(_STROKES))
     return "".join(char for char in decomposed if unicodedata.category(char) != "Mn")
 
 
@@ -61,7 +62,7 @@ def normalise_text(reply: Reply, recipient: str) -> str:
             text = text.replace(f"<{recipient}>", " ").replace(recipient, " ")
         text = _ADDRESS.sub(OTHER_ADDRESS, text)
     if "[" in text:
-        text = _RELAYED.sub(" ", text)
+        text = _RELAYED.sub(r" \1 ", text)
     local_part = recipient.rpartition("@")[0]
     if local_part and local_part in text:
         text = _cut_local_part(text, local_part)
