@@ -50,7 +50,7 @@ class Shown:
 async def run_demo(console: Console, *, keep: bool = False, folder: Path | None = None) -> Shown:
     """Run the whole demo; `keep` leaves stores, sandbox and daemon running and says where they are."""
     home = folder or Path(tempfile.mkdtemp(prefix="validatord-demo-"))
-    stage = Stage(home, overrides=_OVERRIDES)
+    stage = Stage(home, sandbox_arguments=("--speed", "100"), overrides=_OVERRIDES)
     is_kept = False
     try:
         await _raise_curtain(console, stage)

@@ -55,6 +55,12 @@ class Walk:
         """The host and address to speak with next, or None at the end."""
         return self.stops[self.position] if self.position < len(self.stops) else None
 
+    @property
+    def is_last_host(self) -> bool:
+        """Whether no other host comes after the one the walk has reached."""
+        left = self.stops[self.position :]
+        return len({stop.host_name for stop in left}) <= 1
+
     def leave(self, trouble: Trouble, *, whole_host: bool = False, is_spoken: bool = False) -> None:
         """Note the trouble and go to the next address, or past all addresses of this host."""
         self.trouble = trouble
@@ -82,8 +88,11 @@ async def open_next(walk: Walk, visit: Visit, lane: Lane, tools: Tools) -> Sessi
         GateClosed: this hour's new sessions are used up.
     """
     while (stop := walk.stop) is not None:
-        if tools.lanes.host_open_until(stop.host_name) is not None:
-            walk.leave(Trouble(failure="connect_failed"), whole_host=True)
+        if (open_until := tools.lanes.host_open_until(stop.host_name)) is not None:
+            if walk.is_last_host:
+                # Not asked, so no attempt is used up: it waits like at any closed gate.
+                raise GateClosed(f"host {stop.host_name}: failed too often", open_until)
+            walk.leave(Trouble(), whole_host=True)
             continue
         session = _take_idle(walk, lane, tools) or await _open(walk, stop, visit, lane, tools)
         if session is not None:
