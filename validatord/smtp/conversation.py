@@ -259,8 +259,10 @@ class _Talk:
         return self.session.failure if is_cut and (self.lost or not is_explained) else None
 
     def _is_cut_short(self, failure: SessionFailed | None) -> bool:
-        """Whether a host that offers pipelining hung up on the first group without answering one RCPT."""
-        is_first = self.rcpts > 0 and not any(asked.evidence for asked in self.asked.values())
+        """Whether a host that offers pipelining hung up on the session's first group, no RCPT answered."""
+        is_first = 0 < self.rcpts == self.session.rcpt_count and not any(
+            asked.evidence for asked in self.asked.values()
+        )
         return is_first and self.session.is_pipelining and isinstance(failure, Disconnected)
 
 

@@ -20,6 +20,7 @@ def opportunistic_context() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.options |= ssl.OP_NO_RENEGOTIATION  # so that writing never waits for reading
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     return context
 
@@ -69,16 +70,19 @@ class TLSLayer:
         try:
             while chunk := self._engine.read(_CHUNK):
                 found += chunk
-            self.is_ended = True
-        except ssl.SSLZeroReturnError:
-            self.is_ended = True
+            self.is_ended = True  # no bytes: the close_notify of RFC 8446 6.1
         except ssl.SSLWantReadError:
             pass
         return bytes(found)
 
-    def encrypt(self, data: bytes) -> None:
-        """Put plaintext on its way; `outgoing` has the bytes."""
+    def encrypt(self, data: bytes) -> bytes:
+        """Return the bytes that carry this plaintext.
+
+        Raises:
+            ssl.SSLError: the engine cannot send now.
+        """
         self._engine.write(data)
+        return self.outgoing()
 
     def outgoing(self) -> bytes:
         """Return the bytes that must go onto the wire now."""

@@ -246,10 +246,10 @@ class Wire(asyncio.BufferedProtocol):
     def _write(self, data: bytes) -> None:
         """The only way commands reach the transport."""
         assert self._transport is not None  # noqa: S101 nobody sends before connect
-        if self._tls is not None:
-            self._tls.encrypt(data)
-            data = self._tls.outgoing()
-        self._transport.write(data)
+        try:
+            self._transport.write(data if self._tls is None else self._tls.encrypt(data))
+        except ssl.SSLError as error:
+            self.fail(TLSFailed(f"TLS failed: {error.reason or error}"))
 
     async def _wait(self, timeout_seconds: float, expired: SessionFailed) -> None:
         """Wait for a reply, the handshake or a failure; then fail with `expired`."""

@@ -23,6 +23,7 @@ from validatord.errors import AddressSyntaxError, Disconnected, GateClosed, Prot
 from validatord.mail.transcript import Exchange
 from validatord.mail.verdict import Meaning, Stage
 from validatord.smtp.conversation import converse
+from validatord.smtp.envelope import Envelopes
 from validatord.smtp.plan import ConversationReport
 
 NO = "550 5.1.1 no such user"
@@ -464,6 +465,28 @@ async def test_a_single_allowed_refusal_still_reaches_the_control() -> None:
         assert report.spent == "refusals"
 
 
+async def test_no_refusal_is_left_for_postmaster() -> None:
+    """The last allowed refusal was the target's: postmaster is not asked."""
+    async with MXScript({"RCPT": "554 policy"}) as host, session_with(host) as session:
+        report = await converse(session, make_plan("a", wants_postmaster=True, refusals_per_session=1), make_guide())
+        assert (answer_codes(report), report.postmaster) == ({"a": 554}, None)
+    assert host.rcpts == ["a@example.org"]
+
+
+async def test_a_wait_for_the_pace_may_use_the_session_up() -> None:
+    """After a long wait the budgets are looked at again before anything is sent."""
+    clock, pace = FakeClock(), Pace()
+
+    async def wait(_: int) -> None:
+        await clock.advance(100)
+
+    pace.before = wait
+    async with MXScript() as host, session_with(host, clock) as session:
+        report = await converse(session, make_plan("a"), make_guide(pace))
+        assert (report.spent, report.unanswered, report.failure) == ("time", mailboxes("a"), None)
+    assert host.rcpts == []
+
+
 async def test_a_session_ends_at_its_resets() -> None:
     """Pitfall 22: no ninth RSET is sent."""
     names = [f"u{number}" for number in range(12)]
@@ -602,6 +625,16 @@ async def test_a_transcript_holds_no_other_mailbox() -> None:
     assert said(report.transcript.exchanges) == opening
     assert (accepted.envelope_sender, accepted.identity) == (SENDER, "here")
     assert list(report.answers) == [mailbox("a"), mailbox("b")]
+
+
+async def test_the_envelope_shows_itself() -> None:
+    """The representation tells whether an envelope is open and how full it is."""
+    async with MXScript() as host, session_with(host) as session:
+        plan = make_plan("a", "b")
+        envelopes = Envelopes(session, plan, make_guide())
+        assert repr(envelopes) == "<Envelopes none rcpt=0 one_by_one=False>"
+        assert codes(await envelopes.ask(["RCPT TO:<a@example.org>", "RCPT TO:<b@example.org>"])) == [250, 250]
+        assert repr(envelopes) == "<Envelopes open rcpt=2 one_by_one=False>"
 
 
 async def test_nothing_to_ask() -> None:

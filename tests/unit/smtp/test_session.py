@@ -366,6 +366,25 @@ async def test_budgets_of_the_session() -> None:
         assert not session.is_reusable
 
 
+async def test_a_reset_is_only_needed_where_an_envelope_is_open() -> None:
+    """With all RSET used up but no envelope open, another MAIL is still possible."""
+    async with MXScript({"MAIL": ["250 ok", "550 no"]}) as host, session_with(host, resets_per_session=1) as session:
+        await session.group([MAIL])
+        await session.group([RSET, MAIL])
+        assert (session.resets, session.is_envelope_open) == (1, False)
+        assert session.is_reusable
+
+
+async def test_a_reply_in_the_turn_of_its_deadline_counts() -> None:
+    """A timer that fires when the reply is already there ends nothing."""
+    async with MXScript() as host, session_with(host) as session:
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        answered.set_result(None)
+        session._wire._expire(answered, ReplyTimeout())
+        assert session.failure is None
+        assert session.is_reusable
+
+
 async def test_a_tarpit_is_noticed() -> None:
     """A reply five times slower than the first RCPT reply, and beyond a second, uses the session up."""
     clock = FakeClock()

@@ -157,6 +157,32 @@ async def test_the_end_of_tls_is_an_end() -> None:
         assert asyncio.get_running_loop().time() - began < 0.5
 
 
+@pytest.mark.parametrize("verb", ["RSET", "QUIT"])
+async def test_junk_inside_tls(verb: str) -> None:
+    """Bytes that are no TLS end the session, whether it is saying goodbye or not."""
+
+    def send_junk(connection: Connection) -> None:
+        connection.writer.get_extra_info("socket")._sock.send(b"no TLS record\r\n")
+
+    script = {"EHLO": [WITH_TLS, INSIDE], verb: (send_junk, HANG)}
+    async with MXScript(script) as host, session_with(host) as session:
+        if verb == "RSET":
+            assert codes(await session.group([RSET])) == ["tls_failed"]
+            assert isinstance(session.failure, TLSFailed)
+        await session.close()
+        assert session.state == "closed"
+
+
+async def test_a_tls_engine_that_cannot_send() -> None:
+    """A failure of the engine while sending leaves the commands unanswered; nothing is raised."""
+    async with MXScript({"EHLO": [WITH_TLS, INSIDE]}) as host, session_with(host) as session:
+        layer = session._wire._tls
+        assert layer is not None
+        layer._engine = TLSLayer("mx.example.com")._engine  # one that has not shaken hands
+        assert codes(await session.group([RSET])) == ["tls_failed"]
+        assert isinstance(session.failure, TLSFailed)
+
+
 @pytest.mark.parametrize("host_name", ["", ".leading", "a" * 70 + ".example", "under_score.example"])
 async def test_a_name_that_cannot_be_named_in_tls(host_name: str) -> None:
     """An odd MX name costs the name in the handshake, not the session."""
