@@ -126,6 +126,16 @@ class EmbeddedPostgres:
             shutil.rmtree(self._private_socket_dir, ignore_errors=True)
         self._private_socket_dir = self._socket_dir = None
 
+    def remove(self) -> None:
+        """Stop our own server and delete its data: for state that is thrown away.
+
+        Deleting the state folder alone is not enough: as root the data may lie elsewhere (see `place`).
+        """
+        folder = self.data_dir
+        self.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+        (self._state_dir / "postgres").unlink(missing_ok=True)
+
     def _make_cluster(self, found: place.Place) -> place.Place:
         place.remove_leftovers(self._state_dir)
         folder = place.make_data_dir(self._state_dir, found.account)
@@ -165,7 +175,8 @@ class EmbeddedPostgres:
     def _adopt(self, status: _Status) -> None:
         self._socket_dir = status.socket_dir
         if self._process is not None and self._process.pid != status.pid:
-            self._process = None  # ours gave way to another one
+            process.stop(self._process, (signal.SIGINT,), _STOP_SECONDS)  # ours gave way to another one
+            self._process = None
 
     def _launch(self, found: place.Place) -> None:
         _check_version(found)

@@ -16,6 +16,7 @@ import stat
 import subprocess
 import threading
 import time
+import warnings
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -84,12 +85,14 @@ def launch(spec: Launch) -> "subprocess.Popen[bytes]":
     It stands in a session of its own: Ctrl-C in a terminal must reach us alone, since we still
     want to write when we stop.
     """
-    return _starter.run(functools.partial(_launch_here, spec))
+    return _starters.setdefault(os.getpid(), _Starter()).run(functools.partial(_launch_here, spec))
 
 
 def _launch_here(spec: Launch) -> "subprocess.Popen[bytes]":
     bind = _make_death_bond(spec.death_signal)
-    with _open_log(spec.log) as log:
+    with _open_log(spec.log) as log, warnings.catch_warnings():
+        # Python 3.12 and later warn of forks beside other threads; this one only makes two system calls.
+        warnings.simplefilter("ignore", DeprecationWarning)
         return subprocess.Popen(  # noqa: S603 our own command line
             list(spec.command),
             stdin=subprocess.DEVNULL,
@@ -133,7 +136,7 @@ class _Starter:
             self._jobs.get()()
 
 
-_starter = _Starter()
+_starters: dict[int, _Starter] = {}  # by process: threads do not survive a fork
 
 
 def clean_environment() -> dict[str, str]:

@@ -108,6 +108,7 @@ class EmbeddedRedis:
             self._private_socket_dir = None
 
     def _launch(self) -> None:
+        self.stop()  # what is left of one that died
         program = find_redis_server()
         if program is None:
             raise EmbeddedFailed(
