@@ -23,7 +23,6 @@ from validatord.settings import Settings
 from validatord.store import submissions, validations
 from validatord.store.database import Database
 from validatord.store.submissions import Chunk, ChunkItem, ChunkResult
-from validatord.verification.judge import find_fresh_until
 
 _AT_A_TIME = 200  # addresses parsed before others may run
 _AT_ONCE = 3  # chunks written at the same time
@@ -179,7 +178,8 @@ def _make_finding(verdict: Verdict, mailbox: Mailbox | None, rules: IntakeRules,
         source="syntax" if mailbox is None else "risk",
         checked_at=now,
         expires_at=now + rules.settings.freshness.ttl,
-        fresh_until=find_fresh_until(found.status, rules.settings, now) if mailbox is not None else None,
+        # Looking at a list again costs nothing, and the list may have changed.
+        fresh_until=None,
     )
 
 

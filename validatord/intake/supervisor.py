@@ -28,6 +28,7 @@ from validatord.store.database import Database
 _WAITS = (0.2, 0.5, 1.0, 2.0, 3.0)
 _LOOK_SECONDS = 1.0
 _GRACE_SECONDS = 5.0
+_ASK_AGAIN_SECONDS = 0.05
 _AHEAD_SECONDS = 600  # more than any job is put off by ourselves
 _LOW_WATER = 0.9
 _PROBE_MILLISECONDS = 10_000
@@ -173,6 +174,10 @@ async def _end(worker: IntakeWorker, tasks: list[asyncio.Task[Any]]) -> None:
         *worker.tasks.values(),
         *([worker.main_task] if worker.main_task else []),
     ]
-    for task in everything:
-        task.cancel()
+    pending = {task for task in everything if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        # Python 3.11's wait_for, inside redis-py, may swallow a cancellation: ask again.
+        _, pending = await asyncio.wait(pending, timeout=_ASK_AGAIN_SECONDS)
     await asyncio.gather(*everything, return_exceptions=True)
