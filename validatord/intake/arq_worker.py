@@ -77,6 +77,9 @@ class IntakeWorker(Worker):
 
         return run
 
+    async def record_health(self) -> None:
+        """Write no health key: `IntakeState` knows better, and a Redis that refuses writes would end the loop."""
+
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Start jobs; an id that is no text would end the main loop, so it is taken out first."""
         readable: list[bytes] = []
