@@ -78,18 +78,24 @@ def decide_by_mx(visit: Visit, mx: MXAnswer, tools: Tools) -> Rows:
 
 
 def give_up(visit: Visit, tools: Tools) -> Rows:
-    """End what could not even be asked for longer than the settings allow; the rest stays pending."""
-    if visit.not_before is None:
-        return Rows()
-    retry = plan_retry(visit, tools)
+    """End what could not even be asked for longer than the settings allow; the rest stays pending.
+
+    The domain is due again in time for the next of them, however long its gate stays closed.
+    """
     rows = Rows()
-    for case in visit.pending:
-        for request in case.requests:
-            waiting_since = request.first_tried_at or request.created_at
-            if retry.is_given_up(waiting_since):
-                reason = gate_reason(visit.gate_cause)
-                verdict = Verdict(Status.UNKNOWN, reason, (reason.value, "given_up"))
-                add_outcome(rows, visit, request, verdict, Evidence("probe"), tools)
+    if visit.not_before is None:
+        return rows
+    retry = plan_retry(visit, tools)
+    for request in [request for case in visit.pending for request in case.requests]:
+        waiting_since = request.first_tried_at or request.created_at
+        if waiting_since is None:
+            continue
+        if retry.is_given_up(waiting_since):
+            reason = gate_reason(visit.gate_cause)
+            verdict = Verdict(Status.UNKNOWN, reason, (reason.value, "given_up"))
+            add_outcome(rows, visit, request, verdict, Evidence("probe"), tools)
+        else:
+            visit.not_before = min(visit.not_before, waiting_since + retry.give_up_after)
     return rows
 
 
