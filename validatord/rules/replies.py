@@ -9,13 +9,11 @@ import re
 
 from validatord.mail.reply import EnhancedCode, Reply
 from validatord.mail.verdict import Meaning, ReplyReading, Scope, Stage
-from validatord.rules import quirks, replies_about_them, replies_about_us, replies_tongues, reply_codes, reply_wait
-from validatord.rules.reply_rule import RuleIndex, Table
+from validatord.rules import quirks, reply_codes, reply_wait
+from validatord.rules.reply_rule import RuleIndex, load_rules
 from validatord.rules.reply_text import cut_address, normalise_text
 
 __all__ = ["normalise_text", "read_reply"]
-
-_ABOUT_US = frozenset({"our_ip", "rate", "greylist", "sender"})
 
 SCOPES: dict[Meaning, Scope] = {
     Meaning.OK: Scope.RECIPIENT,
@@ -59,12 +57,14 @@ _EARLIER: dict[Meaning, Meaning] = {
 # Few where a row's wording decided, many where only a code did.
 _DECIDES_A_MAILBOX = frozenset({Meaning.NO_SUCH_MAILBOX, Meaning.MAILBOX_DISABLED})
 _US_IN_TEXT = re.compile(
-    r"\bspam|(?<!may be )\bblack ?list|\breputation|\bdnsbl|\brbl\b|\bsender\b|\bspf\b|\brdns\b|\bptr\b|\bpolic(?:y|ies)\b|"
-    r"\byour (?:ip|host|server|network|domain|isp)\b(?! admin)|\bfrom (?:outside|you|your|this|the|ip|unknown)\b(?! server)|\bblocked (?:ip|by|using)\b"
+    r"\bspam|(?<!may be )\bblack ?list|\breputation|\bdnsbl|\brbl\b|\bsender\b|\bspf\b|\brdns\b|\bptr\b|"
+    r"\bpolic(?:y|ies)\b|\byour (?:ip|host|server|network|domain|isp)\b(?! admin)|"
+    r"\bfrom (?:outside|you|your|this|the|ip|unknown)\b(?! server)|\bblocked (?:ip|by|using)\b"
 )
 _US_BESIDE_CODE = re.compile(
-    r"\byour?\b|\bips?\b|\bfrom\b|\bsender|\bclient\b|\bconnect|\bspam|\bblock|\bblack|\breput|\babus|\bpolic|\bden(?:y|ied)\b|"
-    r"\brefus|\bforbid|\bprohibit|\blisted\b|\blimit|\btoo many|\bnetwork|\badministrat|\btls\b|\bauthent|\bservice\b"
+    r"\byour?\b|\bips?\b|\bfrom\b|\bsender|\bclient\b|\bconnect|\bspam|\bblock|\bblack|\breput|\babus|\bpolic|"
+    r"\bden(?:y|ied)\b|\brefus|\bforbid|\bprohibit|\blisted\b|\blimit|\btoo many|\bnetwork|\badministrat|"
+    r"\btls\b|\bauthent|\bservice\b"
 )
 # RFC 4954 6: answers to a client that wants to log in, never about a recipient.
 _LOGIN_CODES = frozenset({534, 535, 538})
@@ -72,17 +72,15 @@ _ABOUT_A_SENDER = frozenset({(1, 7), (1, 8)})  # RFC 3463 3.2
 _HOLDS_FOR_SENDER = _DECIDES_A_MAILBOX | {Meaning.DOMAIN_NOT_HOSTED}
 
 
-def _is_about_us(table: Table) -> bool:
-    return table.name in _ABOUT_US
-
-
-_TABLES: tuple[Table, ...] = (
-    *replies_about_us.TABLES,
-    *(table for table in replies_tongues.TABLES if _is_about_us(table)),
-    *replies_about_them.TABLES,
-    *(table for table in replies_tongues.TABLES if not _is_about_us(table)),
+# File order is the order of judgement: our IP, rate, TLS, authentication and sender before relay, domain,
+# full, disabled, unknown; policy last.
+_TABLES = (
+    "replies_about_us.toml",
+    "replies_about_us_tongues.toml",
+    "replies_about_them.toml",
+    "replies_about_them_tongues.toml",
 )
-INDEX = RuleIndex([rule for table in _TABLES for rule in table.rules()])
+INDEX = RuleIndex([rule for name in _TABLES for rule in load_rules(name)])
 
 
 def read_reply(reply: Reply, stage: Stage, *, mx_host: str = "", recipient: str = "") -> ReplyReading:

@@ -1,12 +1,15 @@
 """One row of the text tables, and the index that finds the few rows worth trying on a reply.
 
 Every row names words of which at least one stands in any text it can match; a row whose words are absent
-is never run. Order in the table is order of judgement: the first row that matches decides.
+is never run. Order in the tables is order of judgement: the first row that matches decides.
 """
 
 import re
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import resources
+from typing import Any, NotRequired, TypedDict, cast
 
 from validatord.mail.verdict import Meaning
 from validatord.rules.reply_text import fold, strip_accents
@@ -17,69 +20,109 @@ TRIGGER_LENGTH = 4
 _FIRST_UNSPACED = "\u1100"
 
 _WORD = re.compile(r"[^\W_]+")
+
 # "Your address", "the IP address", "from address" speak of us, not of whom we ask for.
-_NOT_OURS = "".join(f"(?<!{word} )" for word in ("your", "ip", "from", "from:", "return", "source", "client", "host", "sender", "sender's", "reply", "network"))
-_WHO = (
-    rf"{_NOT_OURS}(?:users?|usr|user ?(?:name|id)|mail[ -]?box(?:es)?|accounts?|recipients?|addressees?|address(?:es)?|alias|"
-    r"in ?box|e-?mail (?:address(?:es)?|account|name|user)|rcpt|customer|subscriber|person|member|local[ -]?part|mail ?(?:user|drop)|mailname)"
+_NOT_OURS = "".join(
+    f"(?<!{word} )"
+    for word in "your ip from from: return source client host sender sender's reply network".split(" ")  # noqa: SIM905
 )
-_BOX = (
-    rf"{_NOT_OURS}(?:users?|user ?(?:name|id)|mail[ -]?box(?:es)?|accounts?|recipients?|addressees?|alias|in ?box|"
-    r"e-?mail (?:address|account)|address|contact|customer|subscriber)"
-)
-# Who or what may be unknown besides a mailbox.
-_UNKNOWN = r"unknown(?! (?:or unauth\w+ )?(?:client|host|server|sender|ip\b|domain|error|reason|source|network|command|isp|mta|mailer|relay))"
 _MACROS = {
-    "{who}": _WHO,
-    "{box}": _BOX,
-    "{not_ours}": _NOT_OURS,
-    "{unknown}": _UNKNOWN,
-    "{ip}": r"\[?(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]?\w)\]?|\[?(?:ipv6:)?(?:[0-9a-f]{1,4}:){3,7}:?[0-9a-f]{0,4}\]?",
+    "{ip}": (
+        r"\[?(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]?\w)\]?|"
+        r"\[?(?:ipv6:)?(?:[0-9a-f]{1,4}:){3,7}:?[0-9a-f]{0,4}\]?"
+    ),
     "{our}": r"(?:your|this|the|sending|connecting|source|client|remote|originating|sender'?s?)",
-    "{host}": r"(?:ips?|ip[ -]?address(?:es)?|ip[ -]?range|hosts?|hostname|servers?|mta|mail ?servers?|network|"
-    r"netblock|subnet|machine|remotehost)",
+    "{host}": (
+        r"(?:ips?|ip[ -]?address(?:es)?|ip[ -]?range|hosts?|hostname|servers?|mta|mail ?servers?|network|"
+        r"netblock|subnet|machine|remotehost)"
+    ),
+    "{not_ours}": _NOT_OURS,
+    "{who}": (
+        rf"{_NOT_OURS}(?:users?|usr|user ?(?:name|id)|mail[ -]?box(?:es)?|accounts?|recipients?|addressees?|"
+        r"address(?:es)?|alias|in ?box|e-?mail (?:address(?:es)?|account|name|user)|rcpt|customer|subscriber|"
+        r"person|member|local[ -]?part|mail ?(?:user|drop)|mailname)"
+    ),
+    "{box}": (
+        rf"{_NOT_OURS}(?:users?|user ?(?:name|id)|mail[ -]?box(?:es)?|accounts?|recipients?|addressees?|alias|"
+        r"in ?box|e-?mail (?:address|account)|address|contact|customer|subscriber)"
+    ),
+    # Who or what may be unknown besides a mailbox.
+    "{unknown}": (
+        r"unknown(?! (?:or unauth\w+ )?(?:client|host|server|sender|ip\b|domain|error|reason|source|network|"
+        r"command|isp|mta|mailer|relay))"
+    ),
     # A dot inside a name or an IP address ends no sentence.
     "{gap}": r"(?:[^.;]|\.(?=\w)){0,60}?",
     "{near}": r"(?: \S{1,40}){0,3}? ?",
 }
 
 
+class _Row(TypedDict):
+    name: str
+    words: str
+    any: list[str]
+    all: NotRequired[str]
+    unless: NotRequired[str]
+    codes: NotRequired[str]
+
+
+class _Table(TypedDict):
+    name: str
+    meaning: str
+    source: str
+    row: list[_Row]
+
+
 @dataclass(frozen=True, slots=True)
 class TextRule:
-    """A row: `words` trigger it, `pattern` decides, `codes` limits it to replies whose code starts so."""
+    """A row: `words` trigger it, the patterns decide, `codes` limits it to replies whose code starts so."""
 
     name: str
     meaning: Meaning
     words: tuple[str, ...]
     pattern: re.Pattern[str]
+    also: re.Pattern[str] | None
+    unless: re.Pattern[str] | None
     codes: tuple[str, ...]
     source: str
 
+    def matches(self, text: str, code: str) -> bool:
+        """Whether folded `text` of a reply with `code` is one of this row's."""
+        if self.codes and not code.startswith(self.codes):
+            return False
+        if not self.pattern.search(text) or (self.also is not None and not self.also.search(text)):
+            return False
+        return self.unless is None or not self.unless.search(text)
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of one text class: its name, what it means, where the wording is from."""
 
-    name: str
-    meaning: Meaning
-    source: str
-    rows: tuple[tuple[str, str, str] | tuple[str, str, str, str], ...]
+def load_rules(name: str) -> list[TextRule]:
+    """Return the rows of the packaged table file `name`, in order."""
+    tables = cast("list[_Table]", load_data(name)["table"])
+    return [_make_rule(table, row) for table in tables for row in table["row"]]
 
-    def rules(self) -> list[TextRule]:
-        """Compile the rows; a fourth field such as "4 50" limits a row to codes that start so."""
-        return [self._rule(*row) for row in self.rows]
 
-    def _rule(self, name: str, words: str, pattern: str, codes: str = "") -> TextRule:
-        for macro, text in _MACROS.items():
-            pattern = pattern.replace(macro, text)
-        return TextRule(
-            name=f"{self.name}:{name}",
-            meaning=self.meaning,
-            words=tuple(fold(word) for word in words.split()),
-            pattern=re.compile(strip_accents(pattern)),
-            codes=tuple(codes.split()),
-            source=self.source,
-        )
+def load_data(name: str) -> dict[str, Any]:
+    """Return the data file `name` beside this module."""
+    return tomllib.loads(resources.files("validatord.rules").joinpath(name).read_text(encoding="utf-8"))
+
+
+def _make_rule(table: _Table, row: _Row) -> TextRule:
+    return TextRule(
+        name=f"{table['name']}:{row['name']}",
+        meaning=Meaning(table["meaning"]),
+        words=tuple(fold(word) for word in row["words"].split()),
+        pattern=_compile("|".join(row["any"])),
+        also=_compile(row["all"]) if "all" in row else None,
+        unless=_compile(row["unless"]) if "unless" in row else None,
+        codes=tuple(row.get("codes", "").split()),
+        source=table["source"],
+    )
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    for macro, text in _MACROS.items():
+        pattern = pattern.replace(macro, text)
+    return re.compile(strip_accents(pattern))
 
 
 class RuleIndex:
@@ -100,9 +143,7 @@ class RuleIndex:
         """Return the first rule that matches folded `text` of a reply with `code`, or None."""
         for position in self._candidates(text):
             rule = self.rules[position]
-            if rule.codes and not code.startswith(rule.codes):
-                continue
-            if rule.pattern.search(text):
+            if rule.matches(text, code):
                 return rule
         return None
 

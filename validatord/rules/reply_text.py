@@ -27,13 +27,14 @@ _STROKES = str.maketrans("łøđı\N{RIGHT SINGLE QUOTATION MARK}", "lodi'")
 
 # Local parts that are words of the replies themselves: cut only where they are clearly an echo.
 _PLAIN_WORDS = frozenset(
-    """
-    a account accounts address addresses alias an available bad be box by client contact disabled dns does
-    domain email exist exists for found full helo here host id in inbox invalid ip is it known list listed
-    local mail mailbox mx name no non not of on ou our over policy postmaster ptr quota rcpt recipient
-    rejected relay reply sender server service spf such sorry that the this to unavailable unknown user
-    username users utilisateur usuario utente valid virtual you your benutzer empfaenger konto postfach
-    """.split()
+    (  # noqa: SIM905 one to a line would be a page
+        "a account accounts address addresses alias an available bad be box by client contact disabled "
+        "dns does domain email exist exists for found full helo here host id in inbox invalid ip is it "
+        "known list listed local mail mailbox mx name no non not of on ou our over policy postmaster ptr "
+        "quota rcpt recipient rejected relay reply sender server service spf such sorry that the this to "
+        "unavailable unknown user username users utilisateur usuario utente valid virtual you your "
+        "benutzer empfaenger konto postfach "
+    ).split()
 )
 
 
