@@ -30,44 +30,63 @@ def make_addresses(count: int) -> list[str]:
     return found
 
 
+def say(words: str) -> None:
+    """Write a line for the person who waits."""
+    sys.stdout.write(f"{words}\n")
+
+
 def count_cpu() -> float:
     """CPU seconds of this process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
-async def measure(dsn: str, redis_url: str, count: int) -> None:
-    """Enqueue, take in, and print the rates."""
+async def enqueue(redis_url: str, count: int) -> None:
+    """Send the list as another service would."""
     addresses = make_addresses(count)
     redis = await client.open_redis(redis_url)
     started = time.perf_counter()
     await client.enqueue(redis, addresses, client="bench", submission="list")
-    print(f"enqueue            {count / (time.perf_counter() - started):>10,.0f} addresses/s")
+    say(f"enqueue            {count / (time.perf_counter() - started):>10,.0f} addresses/s")
+    await redis.aclose()
 
-    database = await Database.open(dsn, pool_size=5)
-    await migrations.migrate(database)
-    settings = Settings.of(redis={"queue": client.DEFAULT_QUEUE})
-    clock = SystemClock()
+
+def build(database: Database, redis_url: str) -> tuple[Jobs, Intake]:
+    """The intake as the daemon builds it."""
+    settings, clock = Settings(), SystemClock()
     jobs = Jobs(database, Submitter(database, clock, IntakeRules.of(settings)), clock)
     rules = WorkerRules(client.DEFAULT_QUEUE, settings.redis.poll_delay, settings.redis.max_jobs)
-    intake = Intake(redis_url, database, jobs, clock, rules, lambda: settings.store.high_water)
-    stop = asyncio.Event()
-    started, cpu = time.perf_counter(), count_cpu()
-    running = asyncio.create_task(intake.run(stop))
+    return jobs, Intake(redis_url, database, jobs, clock, rules, lambda: settings.store.high_water)
+
+
+async def watch(jobs: Jobs, count: int) -> float:
+    """Wait until all is taken in and return the longest time the event loop stood still, in seconds."""
     worst = 0.0
     while jobs.counts.addresses < count:
         before = time.perf_counter()
         await asyncio.sleep(0.01)
         worst = max(worst, time.perf_counter() - before - 0.01)
-    seconds = time.perf_counter() - started
+    return worst
+
+
+async def measure(dsn: str, redis_url: str, count: int) -> None:
+    """Enqueue, take in, and say the rates."""
+    await enqueue(redis_url, count)
+    database = await Database.open(dsn, pool_size=5)
+    await migrations.migrate(database)
+    jobs, intake = build(database, redis_url)
+    stop = asyncio.Event()
+    started, cpu = time.perf_counter(), count_cpu()
+    running = asyncio.create_task(intake.run(stop))
+    worst = await watch(jobs, count)
+    seconds, cpu = time.perf_counter() - started, count_cpu() - cpu
     stop.set()
     await running
     progress = await submissions.get_progress(database, "bench", "list")
     assert progress is not None
     assert progress.requests == count
-    print(f"arq to ledger      {count / seconds:>10,.0f} addresses/s, {(count_cpu() - cpu) / count * 1e6:.1f} us CPU each")
-    print(f"longest loop stall {worst * 1000:>10,.0f} ms")
-    await redis.aclose()
+    say(f"arq to ledger      {count / seconds:>10,.0f} addresses/s, {cpu / count * 1e6:.1f} us CPU each")
+    say(f"longest loop stall {worst * 1000:>10,.0f} ms")
     await database.aclose()
 
 
