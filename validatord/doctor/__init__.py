@@ -1,1 +1,1 @@
-"""Is this machine fit to probe: names, addresses, DNS, stores; each finding with its fix."""
+"""Examines the machine and its surroundings before receivers do; asks nobody about a mailbox of others."""

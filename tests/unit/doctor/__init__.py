@@ -1,0 +1,1 @@
+"""The doctor's examinations, against a name server and an MX host on loopback."""
