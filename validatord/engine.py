@@ -184,7 +184,7 @@ class Engine:
                 per_domain=settings.pacing.visit_size,
                 per_lane=settings.pacing.sessions + 1,
                 lease=settings.store.lease,
-                busy_lanes=tuple(tools.lanes.busy()),
+                busy_lanes=find_full_lanes(tools.lanes),
             )
             return await leases.lease_domains(self.database, spec)
 
@@ -265,6 +265,11 @@ class Engine:
     def policy_of(self, client: str) -> ClientPolicy:
         """Return a client's policy; the empty one changes nothing."""
         return self._policies.get(client, _NO_POLICY)
+
+
+def find_full_lanes(book: LaneBook) -> tuple[str, ...]:
+    """Name the lanes that take no further visit now; those with a closed gate are visited to be told so."""
+    return tuple(name for name in book.busy() if (lane := book.find(name)) is None or lane.retry_at() is None)
 
 
 def load_providers(settings: Settings) -> ProviderDirectory:
