@@ -1,7 +1,8 @@
 """The `validatord` command: its groups, its global options, its exit statuses.
 
-Exit statuses: 0 done; 1 done, but some of what was given is no address; 2 wrong usage or settings;
-3 something needed is away (PostgreSQL, a running daemon); 130 interrupted.
+Exit statuses: 0 done; 1 done, but some of what was given is no address, or the doctor found something
+that does not work; 2 wrong usage or settings; 3 something needed is away (PostgreSQL, a running daemon);
+130 interrupted.
 """
 
 import sys
@@ -11,7 +12,7 @@ import click
 from rich.console import Console
 
 from validatord import __version__
-from validatord.cli import check, ledger, service, tools
+from validatord.cli import check, doctor, ledger, service, tools
 from validatord.cli.session import Session
 from validatord.errors import ConfigurationError, StoreError
 
@@ -22,7 +23,7 @@ EXIT_INTERRUPTED = 130
 _EPILOG = """\b
 Exit status:
   0    done
-  1    done, but some of what was given is no address
+  1    done, but some of what was given is no address, or the doctor found a fault
   2    wrong usage or settings
   3    something needed is away (PostgreSQL, a running daemon)
   130  interrupted; what was done is kept
@@ -44,7 +45,7 @@ def cli(context: click.Context, config_path: Path | None) -> None:
     context.obj = Session(config_path)
 
 
-for _command in (*check.COMMANDS, *ledger.COMMANDS, *service.COMMANDS, *tools.COMMANDS):
+for _command in (*check.COMMANDS, *doctor.COMMANDS, *ledger.COMMANDS, *service.COMMANDS, *tools.COMMANDS):
     cli.add_command(_command)
 
 
