@@ -2,12 +2,19 @@
 
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import pytest
 
 from tests import services
 from validatord.embedded.postgres import EmbeddedPostgres
 from validatord.embedded.redis import EmbeddedRedis
 from validatord.store.database import Database
+
+# A machine that is busy with other work is slow, which says nothing about the code.
+hypothesis.settings.register_profile(
+    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

@@ -70,14 +70,21 @@ def test_functions_together() -> None:
 
 
 def test_parameters() -> None:
-    """No function takes more than six parameters by position; what needs more takes them by name."""
+    """No function takes more than six parameters by position, unless somebody else's signature asks for it."""
     many = {
         name: count
         for name, function in _list_functions()
         if (count := len([argument for argument in _list_positional(function) if argument not in {"self", "cls"}])) > 6
+        and not _is_excused(name)
     }
 
     assert many == {}
+
+
+def _is_excused(name: str) -> bool:
+    """The linter's exception stands on the line, with its reason."""
+    path, _, line = name.partition(" ")[0].partition(":")
+    return "PLR0917" in (_ROOT / path).read_text(encoding="utf-8").splitlines()[int(line) - 1]
 
 
 def _list_positional(function: Function) -> list[str]:
