@@ -38,7 +38,9 @@ class Wire(asyncio.BufferedProtocol):
         self._waiter: asyncio.Future[None] | None = None
         self._is_closing = False
         self._quit_timer: asyncio.TimerHandle | None = None
+        self._is_handshaking = False
         self._closed = asyncio.Event()
+        self._has_other_ended = False
         self._on_closed: list[Callable[[], None]] = []
 
     def __repr__(self) -> str:
@@ -49,6 +51,11 @@ class Wire(asyncio.BufferedProtocol):
     def is_closed(self) -> bool:
         """Whether the connection is gone."""
         return self._closed.is_set()
+
+    @property
+    def is_closed_by_other(self) -> bool:
+        """Whether the other side ended the connection, so that it counts it no more."""
+        return self.is_closed and self._has_other_ended
 
     @property
     def is_closing(self) -> bool:
@@ -112,7 +119,9 @@ class Wire(asyncio.BufferedProtocol):
         self._tls = layer
         self._advance(layer, b"")
         if self.failure is None and not layer.is_established:
+            self._is_handshaking = True
             await self._wait(timeout_seconds, TLSFailed("no TLS handshake in time"))
+            self._is_handshaking = False
         return self.failure is None
 
     def fail(self, failure: SessionFailed) -> None:
@@ -176,12 +185,14 @@ class Wire(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Let the transport close: nobody speaks on after the end."""
+        self._has_other_ended = True
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody who waits that the connection is gone."""
         if self._quit_timer is not None:
             self._quit_timer.cancel()
+        self._has_other_ended = self._has_other_ended or exc is not None
         if self.failure is None:
             is_handshaking = self._tls is not None and not self._tls.is_established
             gone = TLSFailed if is_handshaking else Disconnected
@@ -266,7 +277,9 @@ class Wire(asyncio.BufferedProtocol):
             self.fail(expired)
 
     def _wake(self) -> None:
-        is_ready = self._replies or self.failure is not None or (self._tls is not None and self._tls.is_established)
+        # Bytes without a reply in them, such as TLS 1.3's session tickets, wake nobody who waits for a reply.
+        is_shaken = self._is_handshaking and self._tls is not None and self._tls.is_established
+        is_ready = self._replies or self.failure is not None or is_shaken
         if is_ready and self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
