@@ -85,6 +85,11 @@ class Session:
         return self._wire.failure
 
     @property
+    def is_closed_by_host(self) -> bool:
+        """Whether the host ended the connection itself; else it may count it for a moment longer than we do."""
+        return self._wire.is_closed_by_other
+
+    @property
     def tls(self) -> str:
         """The TLS version in use, or empty."""
         return self._wire.tls_version

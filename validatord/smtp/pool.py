@@ -1,27 +1,38 @@
 """Sessions held for the next visit, and the count of open ones per lane.
 
 A receiver counts a connection until it is closed, so we do too: a session counts from `opened` until
-the connection is gone, also while it is idle or saying goodbye. Whoever wants a session calls
-`make_room`, then `take_idle` or `opened` + `open_session`; afterwards `give_back`, whatever state the
-session is in, or `closed` if none came about. All changes of state are synchronous.
+the connection is gone, also while it is idle or saying goodbye, and for a moment longer where it was we
+who closed it: the other side must hear of that first. Whoever wants a session calls `make_room`, then
+`take_idle` or `opened` + `open_session`; afterwards `give_back`, whatever state the session is in, or
+`closed` if none came about. All changes of state are synchronous.
 """
 
 import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from validatord.clock import Clock
 from validatord.smtp.dialogue import Session
 
 _MOST_IDLE = 256
+# More than a way across the world: until then the other side may not know that we closed.
+_LINGER_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class _Idle:
     session: Session
     since: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parting:
+    """A connection on its way out: first it is gone, then the other side knows."""
+
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    counted_out: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class SessionPool:
@@ -33,7 +44,8 @@ class SessionPool:
         self._most_idle = most_idle
         self._idle: dict[str, deque[_Idle]] = {}
         self._open: Counter[str] = Counter()
-        self._closing: dict[str, set[asyncio.Event]] = {}
+        self._closing: dict[str, set[_Parting]] = {}
+        self._lingering: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -54,10 +66,15 @@ class SessionPool:
         self._open[lane] += 1
 
     def closed(self, lane: str) -> None:
-        """Count out a connection that did not come about or was closed without `give_back`."""
+        """Count out a connection that did not come about, or that the other side has closed."""
         self._open[lane] -= 1
         if self._open[lane] <= 0:
             del self._open[lane]
+
+    def cut(self, lane: str) -> None:
+        """Count out, a moment later, a connection that we dropped without `give_back`."""
+        parting = self._begin_parting(lane)
+        self._end_parting(lane, parting, is_known=False)
 
     def take_idle(self, lane: str, host_names: Sequence[str]) -> Session | None:
         """Return a live idle session with one of these hosts, the first host named first, or None."""
@@ -92,7 +109,7 @@ class SessionPool:
         surplus = self._open[lane] - limit + 1 - len(self._closing.get(lane, ()))
         self._dismiss(lane, list(self._idle.get(lane, ()))[: max(0, surplus)])
         while self._open[lane] >= limit and self._closing.get(lane):
-            await next(iter(self._closing[lane])).wait()
+            await next(iter(self._closing[lane])).counted_out.wait()
         return self._open[lane] < limit
 
     async def close_expired(self) -> None:
@@ -107,6 +124,11 @@ class SessionPool:
         for lane, held in list(self._idle.items()):
             self._dismiss(lane, list(held))
         await self._wait_closed()
+        for task in self._lingering:
+            task.cancel()
+        for lane, leaving in list(self._closing.items()):
+            for parting in list(leaving):
+                self._count_out(lane, parting)
 
     # --- inside ------------------------------------------------------------------------------------
 
@@ -127,24 +149,41 @@ class SessionPool:
         self._forget_empty(lane)
 
     def _part(self, lane: str, session: Session) -> None:
-        """Say goodbye; the session counts until its connection is gone."""
-        gone = asyncio.Event()
-        self._closing.setdefault(lane, set()).add(gone)
-
-        def count_out() -> None:
-            gone.set()
-            self._closing[lane].discard(gone)
-            if not self._closing[lane]:
-                del self._closing[lane]
-            self.closed(lane)
-
+        """Say goodbye; the session counts until its connection is gone and the other side knows it."""
+        parting = self._begin_parting(lane)
         session.begin_close()
-        session.when_closed(count_out)
+        session.when_closed(lambda: self._end_parting(lane, parting, is_known=session.is_closed_by_host))
+
+    def _begin_parting(self, lane: str) -> _Parting:
+        parting = _Parting()
+        self._closing.setdefault(lane, set()).add(parting)
+        return parting
+
+    def _end_parting(self, lane: str, parting: _Parting, *, is_known: bool) -> None:
+        """Our side is closed; `is_known`: so is the other."""
+        parting.gone.set()
+        if is_known or self._is_closed:
+            self._count_out(lane, parting)
+            return
+        task = asyncio.get_running_loop().create_task(self._linger(lane, parting), name="linger")
+        self._lingering.add(task)
+        task.add_done_callback(self._lingering.discard)
+
+    async def _linger(self, lane: str, parting: _Parting) -> None:
+        await self._clock.sleep(_LINGER_SECONDS)
+        self._count_out(lane, parting)
+
+    def _count_out(self, lane: str, parting: _Parting) -> None:
+        parting.counted_out.set()
+        self._closing[lane].discard(parting)
+        if not self._closing[lane]:
+            del self._closing[lane]
+        self.closed(lane)
 
     def _forget_empty(self, lane: str) -> None:
         if lane in self._idle and not self._idle[lane]:
             del self._idle[lane]
 
     async def _wait_closed(self) -> None:
-        for gone in [gone for leaving in self._closing.values() for gone in leaving]:
-            await gone.wait()
+        for parting in [parting for leaving in self._closing.values() for parting in leaving]:
+            await parting.gone.wait()

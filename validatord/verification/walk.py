@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from validatord.errors import GateClosed, SessionFailed, TLSFailed
+from validatord.errors import ConnectFailed, ConnectTimeout, GateClosed, SessionFailed, TLSFailed
 from validatord.lookup.walk import Stop
 from validatord.mail.probe import Signal
 from validatord.mail.reply import Reply
@@ -119,7 +119,10 @@ async def _open(walk: Walk, stop: Stop, visit: Visit, lane: Lane, tools: Tools) 
     try:
         session = await _connect(walk, stop, visit, tools)
     except BaseException as error:
-        tools.pool.closed(lane.name)
+        if isinstance(error, ConnectFailed | ConnectTimeout):
+            tools.pool.closed(lane.name)
+        else:
+            tools.pool.cut(lane.name)
         if not isinstance(error, SessionFailed):
             raise
         _note_failure(walk, stop, error, visit, lane)

@@ -125,4 +125,5 @@ async def test_cancelled_while_making_room() -> None:
         gone = asyncio.Event()
         session.when_closed(gone.set)
         await gone.wait()
+        await clock.advance(0.25)
         assert pool.open_count("lane") == 0

@@ -106,6 +106,8 @@ async def test_a_session_that_spoke_meanwhile_is_not_given_out(word: bytes) -> N
         at.host.connections[0].writer.get_extra_info("socket")._sock.send(word)
         assert at.pool.take_idle(LANE, ["mx.example.com"]) is None
         await settle()
+        assert at.pool.open_count(LANE) == 1
+        await at.clock.advance(0.25)
         assert at.pool.open_count(LANE) == 0
 
 
@@ -151,8 +153,30 @@ async def test_a_host_that_does_not_close_counts_two_seconds() -> None:
         at.pool.give_back(LANE, session)
         await settle()
         assert at.pool.open_count(LANE) == 1
-        assert await at.pool.make_room(LANE, 1)
+        await session.close()
+        assert at.pool.open_count(LANE) == 1
+        has_room = asyncio.create_task(at.pool.make_room(LANE, 1))
+        await at.clock.advance(0.24)
+        assert not has_room.done()
+        await at.clock.advance(0.01)
+        assert await has_room
         assert at.pool.open_count(LANE) == 0
+
+
+async def test_a_connection_we_dropped_counts_until_the_host_knows() -> None:
+    """A quarter of a second after our own end, at most to the end of the pool."""
+    clock = FakeClock()
+    pool = SessionPool(clock, IDLE)
+    pool.opened(LANE)
+    pool.cut(LANE)
+    assert repr(pool) == "<SessionPool open=1 idle=0 closing=1>"
+    assert (await asyncio.gather(pool.make_room(LANE, 2), clock.advance(0)))[0]
+    await clock.advance(0.25)
+    assert repr(pool) == "<SessionPool open=0 idle=0 closing=0>"
+    pool.opened(LANE)
+    pool.cut(LANE)
+    await pool.aclose()
+    assert repr(pool) == "<SessionPool open=0 idle=0 closing=0>"
 
 
 async def test_make_room_closes_the_oldest_idle_ones() -> None:
