@@ -198,6 +198,17 @@ async def test_what_is_due_later_is_not_leased(database: Database, epoch: int) -
     assert list(await lease(database, epoch)) == ["one.example"]
 
 
+async def test_new_work_makes_a_waiting_domain_due(database: Database, epoch: int) -> None:
+    """A domain whose requests wait for later is due at once when another one comes in; only that one is taken."""
+    await submit(database, "a@one.example")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    await write(database, defer_all((await lease(database, epoch))["one.example"], later), epoch=epoch)
+
+    await submit(database, "b@one.example", submission="more")
+
+    assert addresses_of((await lease(database, epoch))["one.example"].requests) == ["b@one.example"]
+
+
 async def test_an_urgent_request_that_waits_does_not_make_its_domain_urgent(database: Database, epoch: int) -> None:
     """A domain is as urgent as what is due in it."""
     await submit(database, "urgent@one.example", submission="high", priority=75)

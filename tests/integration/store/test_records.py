@@ -102,6 +102,27 @@ async def test_writing_again_changes_nothing(database: Database, epoch: int) -> 
     assert await ledger.find_broken(database) == []
 
 
+async def test_what_is_done_is_not_brought_back(database: Database, epoch: int) -> None:
+    """A deferral or handover that arrives after the verdict changes nothing."""
+    visit = await visit_one(database, epoch)
+    request = visit.requests[0]
+    await write(database, VisitRecord("one.example", finished=(Finished(request, make_finding(), 1),)), epoch=epoch)
+
+    deferral = Deferral(datetime.now(UTC), Reason.GREYLISTED)
+    late = VisitRecord(
+        "one.example",
+        deferred=(Deferred(request, deferral),),
+        handed_over=(HandedOver(request, make_finding()),),
+        finished=(Finished(request, make_finding("invalid", "null_mx", checked_at=ledger.CHECKED_AT), 2),),
+    )
+    await write(database, late, epoch=epoch)
+
+    assert await look(database, "SELECT state, status, attempt FROM requests") == [
+        {"state": "done", "status": "valid", "attempt": 1}
+    ]
+    assert await look(database, "SELECT requests, finished FROM submissions") == [{"requests": 1, "finished": 1}]
+
+
 async def everything(database: Database) -> list[str]:
     """Return the contents of the tables a record touches, without the time of the last touch."""
     tables = (
