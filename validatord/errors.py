@@ -24,7 +24,7 @@ A refusal (a 4xx or 5xx reply) is data and never raised; what stands here are br
         └── LeaseLost                 someone else holds it now; drop the outcome
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -121,35 +121,49 @@ class GateClosed(ValidatordError):
 
 
 class BouncerError(ValidatordError):
-    """The Bouncer API did not do what was asked."""
+    """The Bouncer API did not do what was asked; `kind` is the class of error that is counted."""
+
+    kind: str = "generic_error"
 
 
 class BouncerUnavailable(BouncerError):
     """A definite failure of service or network: nothing happened there."""
 
+    def __init__(self, message: str = "", kind: str = "api_error") -> None:
+        super().__init__(message)
+        self.kind = kind
+
 
 class BouncerRateLimited(BouncerError):
-    """429; wait until `retry_at`."""
+    """429; wait until `retry_at`, or `wait` long; None: it did not say, or nothing sane."""
 
-    def __init__(self, message: str, retry_at: datetime) -> None:
+    kind = "rate_limit"
+
+    def __init__(self, message: str, retry_at: datetime | None = None, wait: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_at = retry_at
+        self.wait = wait
 
 
 class BouncerRejected(BouncerError):
-    """The API refused our request for good; `http_status` says how."""
+    """The API refused our request for good; `http_status` says how, `kind` what about."""
 
-    def __init__(self, message: str, http_status: int) -> None:
+    def __init__(self, message: str, http_status: int, kind: str = "permanent_failure") -> None:
         super().__init__(message)
         self.http_status = http_status
+        self.kind = kind
 
 
 class BouncerOutOfCredits(BouncerError):
     """402: nothing may be bought before an operator acts."""
 
+    kind = "payment_required"
+
 
 class BouncerUnclear(BouncerError):
     """Maybe done, maybe not: never repeated by itself."""
+
+    kind = "ambiguous"
 
 
 class EnqueueFailed(ValidatordError):

@@ -52,7 +52,7 @@ class BouncerSettings(Section):
     read_timeout: Duration = Field(default=timedelta(seconds=60), description="Longest silence while reading.")
     call_timeout: Duration = Field(default=timedelta(minutes=3), description="A whole call, but for a download.")
     download_timeout: Duration = Field(default=timedelta(hours=1), description="A whole download.")
-    max_download_bytes: int = Field(default=512_000_000, ge=1000, description="Longest body read, unpacked.")
+    max_download_bytes: int = Field(default=134_217_728, ge=1000, description="Longest body read, unpacked.")
     lost_after: DurationOrZero = Field(
         default=timedelta(minutes=5), description="A batch is lost when Bouncer still does not know it after this."
     )

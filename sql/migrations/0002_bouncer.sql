@@ -187,7 +187,7 @@ CREATE TABLE bouncer_dead_letter_queue (
     reason        text NOT NULL,
     detail        jsonb,
     resolved_ts   timestamptz,
-    resolution    text CHECK (resolution IN ('retried', 'settled', 'adopted', 'resubmitted', 'abandoned')),
+    resolution    text CHECK (resolution IN ('retried', 'settled', 'adopted', 'resubmitted', 'abandoned', 'recovered')),
     CHECK ((resolved_ts IS NULL) = (resolution IS NULL))
 );
 CREATE INDEX bouncer_dead_letter_queue_open ON bouncer_dead_letter_queue (failed_ts) WHERE NOT reviewed;

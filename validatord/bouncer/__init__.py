@@ -1,1 +1,1 @@
-"""One batch: the story of uncertain addresses through the paid API."""
+"""One batch of the paid second opinion: collect, create, poll, download, ingest, delete; money moves at most once."""

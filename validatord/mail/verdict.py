@@ -89,6 +89,8 @@ class Reason(StrEnum):
     MAILBOX_FULL = "mailbox_full"
     DISPOSABLE = "disposable"
     HARD_BOUNCE = "hard_bounce"
+    LOW_DELIVERABILITY = "low_deliverability"
+    LOW_QUALITY = "low_quality"
     # unknown, and the reasons of deferrals
     DNS_FAILURE = "dns_failure"
     NO_CONNECTION = "no_connection"

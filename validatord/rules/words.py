@@ -31,6 +31,8 @@ REASONS = {
     Reason.MAILBOX_FULL: "The mailbox exists and is full.",
     Reason.DISPOSABLE: "The domain is one for throw-away mailboxes.",
     Reason.HARD_BOUNCE: "A campaign's mail to this address came back for good.",
+    Reason.LOW_DELIVERABILITY: "Bouncer thinks that mail to this address is likely to come back.",
+    Reason.LOW_QUALITY: "Bouncer thinks that the address is of little use: a role, a throw-away or a lure.",
     Reason.DNS_FAILURE: "DNS gave no answer about the domain.",
     Reason.NO_CONNECTION: "No mail host could be connected to.",
     Reason.CONNECTION_LOST: "The connection was lost before the host answered.",
