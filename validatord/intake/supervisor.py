@@ -121,9 +121,15 @@ class Intake:
                 task.result()
         finally:
             self._worker = None
-            await _end(worker, tasks)
-            with contextlib.suppress(RedisError, OSError):
-                await redis.aclose(close_connection_pool=True)
+            ending = asyncio.ensure_future(_end(worker, redis, tasks))
+            try:
+                await asyncio.shield(ending)
+            except asyncio.CancelledError:
+                # Whoever has no patience for chunks that were begun still gets no task left behind.
+                for task in worker.tasks.values():
+                    task.cancel()
+                await ending
+                raise
 
     async def _watch(self, worker: IntakeWorker, redis: ArqRedis) -> None:
         """Look every second whether chunks can be stored, and pick jobs or not."""
@@ -163,7 +169,7 @@ class Intake:
             logger.bind(jobs=self.state.ahead).warning("arq jobs lie far in the future: check the producers' clocks")
 
 
-async def _end(worker: IntakeWorker, tasks: list[asyncio.Task[Any]]) -> None:
+async def _end(worker: IntakeWorker, redis: ArqRedis, tasks: list[asyncio.Task[Any]]) -> None:
     """Let begun jobs end, then cut what is left: a chunk half taken in was not committed, or is known."""
     worker.allow_pick_jobs = False
     running = {task for task in worker.tasks.values() if not task.done()}
@@ -181,3 +187,5 @@ async def _end(worker: IntakeWorker, tasks: list[asyncio.Task[Any]]) -> None:
         # Python 3.11's wait_for, inside redis-py, may swallow a cancellation: ask again.
         _, pending = await asyncio.wait(pending, timeout=_ASK_AGAIN_SECONDS)
     await asyncio.gather(*everything, return_exceptions=True)
+    with contextlib.suppress(RedisError, OSError):
+        await redis.aclose(close_connection_pool=True)

@@ -6,14 +6,17 @@ import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisAway
 
 from tests import services
 from tests.integration.intake.conftest import QUEUE, Bench, eventually
 from validatord.embedded.postgres import EmbeddedPostgres
 from validatord.embedded.redis import EmbeddedRedis
 from validatord.intake import client
+from validatord.intake.arq_worker import IntakeWorker
 from validatord.store.database import Database
 
 ADDRESSES = [f"person{number}@shop{number % 7}.example" for number in range(2000)]
@@ -211,3 +214,43 @@ async def test_postgres_is_away(lonely: Bench, own_postgres: tuple[EmbeddedPostg
 
     assert await count(bench) == 3 * len(ADDRESSES)
     assert await bench.reasons() == {}
+
+
+async def test_cut_after_commit(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that dies between the commit and arq's knowing takes the chunk in again, and it is there once."""
+    real = IntakeWorker.finish_job
+    faults = [RedisAway("cut")]
+
+    async def finish_job(self: IntakeWorker, *arguments: Any) -> None:
+        if faults:
+            raise faults.pop()
+        await real(self, *arguments)
+
+    monkeypatch.setattr(IntakeWorker, "finish_job", finish_job)
+    await client.enqueue(bench.redis, ADDRESSES[:500], client="crm", submission="spring")
+    [job_id] = await bench.redis.zrange(QUEUE, 0, -1)
+    async with bench.running():
+        await eventually(lambda: bench.intake.state.restarts == 1)
+        await bench.redis.delete(b"arq:in-progress:" + job_id)  # else it is its 30 seconds that pass
+        await eventually(bench.is_empty)
+
+    assert bench.jobs.counts.jobs == 2
+    assert await count(bench) == 500
+
+
+async def test_impatient_stop(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelling the intake while it ends leaves no task and no connection behind."""
+    monkeypatch.setattr("validatord.store.submissions.find_fresh", hang)
+    before = asyncio.all_tasks()
+    await client.enqueue(bench.redis, ["a@shop.example"], client="crm", submission="spring")
+    stop = asyncio.Event()
+    running = asyncio.create_task(bench.intake.run(stop))
+    await eventually(lambda: bench.jobs.counts.jobs == 1)
+    stop.set()
+    await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert asyncio.all_tasks() == before
+    assert await bench.redis.zcard(QUEUE) == 1
