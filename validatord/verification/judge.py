@@ -80,12 +80,14 @@ def decide_by_mx(visit: Visit, mx: MXAnswer, tools: Tools) -> Rows:
 def give_up(visit: Visit, tools: Tools) -> Rows:
     """End what could not even be asked for longer than the settings allow; the rest stays pending.
 
-    The domain is due again in time for the next of them, however long its gate stays closed.
+    However long its gate stays closed, the domain is looked at in time for all its requests, those of
+    later visits included.
     """
     rows = Rows()
     if visit.not_before is None:
         return rows
     retry = plan_retry(visit, tools)
+    visit.not_before = min(visit.not_before, retry.now + retry.give_up_after / 4)
     for request in [request for case in visit.pending for request in case.requests]:
         waiting_since = request.first_tried_at or request.created_at
         if waiting_since is None:
