@@ -59,7 +59,8 @@ _DECIDES_A_MAILBOX = frozenset({Meaning.NO_SUCH_MAILBOX, Meaning.MAILBOX_DISABLE
 _US_IN_TEXT = re.compile(
     r"\bspam|(?<!may be )\bblack ?list|\breputation|\bdnsbl|\brbl\b|\bsender\b|\bspf\b|\brdns\b|\bptr\b|"
     r"\bpolic(?:y|ies)\b|\byour (?:ip|host|server|network|domain|isp)\b(?! admin)|"
-    r"\bfrom (?:outside|you|your|this|the|ip|unknown)\b(?! server)|\bblocked (?:ip|by|using)\b"
+    r"\bfrom (?:outside|you|your|this|the|ip|unknown)\b(?! server)|"
+    r"\bblocked (?:ip|using|by(?! (?:the |our |an )?(?:system )?admin))\b"
 )
 _US_BESIDE_CODE = re.compile(
     r"\byour?\b|\bips?\b|\bfrom\b|\bsender|\bclient\b|\bconnect|\bspam|\bblock|\bblack|\breput|\babus|\bpolic|"
@@ -69,7 +70,7 @@ _US_BESIDE_CODE = re.compile(
 # RFC 4954 6: answers to a client that wants to log in, never about a recipient.
 _LOGIN_CODES = frozenset({534, 535, 538})
 _ABOUT_A_SENDER = frozenset({(1, 7), (1, 8)})  # RFC 3463 3.2
-_HOLDS_FOR_SENDER = _DECIDES_A_MAILBOX | {Meaning.DOMAIN_NOT_HOSTED}
+_HOLDS_FOR_SENDER = _DECIDES_A_MAILBOX | {Meaning.DOMAIN_NOT_HOSTED, Meaning.PROTOCOL_ERROR}
 
 
 # File order is the order of judgement: our IP, rate, TLS, authentication and sender before relay, domain,

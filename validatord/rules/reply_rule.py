@@ -34,7 +34,7 @@ _MACROS = {
     "{our}": r"(?:your|this|the|sending|connecting|source|client|remote|originating|sender'?s?)",
     "{host}": (
         r"(?:ips?|ip[ -]?address(?:es)?|ip[ -]?range|hosts?|hostname|servers?|mta|mail ?servers?|network|"
-        r"netblock|subnet|machine|remotehost)"
+        r"netblock|subnet|machine|remotehost|provider|isp)"
     ),
     "{not_ours}": _NOT_OURS,
     "{who}": (
