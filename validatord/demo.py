@@ -37,13 +37,13 @@ _OVERRIDES: dict[str, dict[str, Any]] = {
         "unknown_ratio": 1.0,
     },
     # Hours become seconds, so that greylists and silent hosts are seen to their end.
-    "retry": {"delays": ["2s", "3s", "4s"], "jitter": 0.1, "max_wait": "1m", "give_up_after": "12s"},
+    "retry": {"delays": ["1s", "2s", "3s"], "jitter": 0.1, "max_wait": "1m", "give_up_after": "8s"},
     "smtp": {
-        "connect_timeout": "2s",
-        "greeting_timeout": "2s",
-        "ehlo_timeout": "2s",
-        "mail_timeout": "2s",
-        "rcpt_timeout": "2s",
+        "connect_timeout": "1s",
+        "greeting_timeout": "1s",
+        "ehlo_timeout": "1s",
+        "mail_timeout": "1s",
+        "rcpt_timeout": "1s",
         "session_timeout": "8s",
     },
     "lookup": {"timeout": "500ms", "total": "2s"},
@@ -66,7 +66,7 @@ class Shown:
 async def run_demo(console: Console, *, keep: bool = False, folder: Path | None = None) -> Shown:
     """Run the whole demo; `keep` leaves stores, sandbox and daemon running and says where they are."""
     home = folder or Path(tempfile.mkdtemp(prefix="validatord-demo-"))
-    stage = Stage(home, sandbox_arguments=("--speed", "100"), overrides=_OVERRIDES)
+    stage = Stage(home, sandbox_arguments=("--speed", "300"), overrides=_OVERRIDES)
     is_kept = False
     try:
         await _raise_curtain(console, stage)
