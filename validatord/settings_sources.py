@@ -169,6 +169,7 @@ CREDENTIALS = {
     "database_url": "database.url",
     "redis_url": "redis.url",
     "bouncer_api_key": "bouncer.api_key",
+    "bouncer_deep_api_key": "bouncer.deep_api_key",
     "accept_all_secret": "accept_all.secret",
 }
 

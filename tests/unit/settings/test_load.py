@@ -5,8 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from validatord import settings
+from validatord import settings, settings_sources
 from validatord.errors import ConfigurationError
 from validatord.settings import Settings, load_settings
 
@@ -268,3 +269,16 @@ def test_holder() -> None:
     holder.swap(Settings.of(smtp={"port": 2525}))
 
     assert (before.smtp.port, holder.snapshot().smtp.port) == (25, 2525)
+
+
+def test_every_secret_has_a_credential() -> None:
+    """No secret needs to stand in a file or an environment; identities, being a list, may name a proxy in the file."""
+    secrets = {
+        f"{section}.{key}"
+        for section, tree in Settings()
+        if section != "identities"
+        for key, value in tree
+        if isinstance(value, SecretStr)
+    }
+
+    assert secrets == set(settings_sources.CREDENTIALS.values())
