@@ -11,8 +11,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 .DEFAULT_GOAL := help
 .PHONY: demo test serve bench venv check fix lint types words unit integration acceptance interop config-example constraints help
 
-demo: .venv/.installed ## Show everything on this machine: stores, a sandbox internet, the daemon, a list verified
-	$(BIN)/validatord demo
+demo: .venv/.installed ## Show everything on this machine; KEEP=1 leaves it running and says where
+	$(BIN)/validatord demo $(if $(KEEP),--keep)
 
 test: .venv/.installed-dev ## Run every test but the interoperability ones
 	$(PYTEST) tests/house tests/unit tests/integration tests/acceptance

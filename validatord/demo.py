@@ -5,8 +5,11 @@ until every request is finished, then shows what was found, why, and what it cos
 """
 
 import asyncio
+import os
 import shutil
-import tempfile
+import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,22 +66,50 @@ class Shown:
     seconds: float
 
 
-async def run_demo(console: Console, *, keep: bool = False, folder: Path | None = None) -> Shown:
-    """Run the whole demo; `keep` leaves stores, sandbox and daemon running and says where they are."""
-    home = folder or Path(tempfile.mkdtemp(prefix="validatord-demo-"))
-    stage = Stage(home, sandbox_arguments=("--speed", "300"), overrides=_OVERRIDES)
-    is_kept = False
+async def run_demo(console: Console, *, folder: Path, hold: Path | None = None) -> Shown:
+    """Run the whole demo in `folder`.
+
+    With `hold` everything is left running afterwards: that file is written, and this process, which owns
+    all others, waits for SIGTERM or SIGINT.
+    """
+    stage = Stage(folder, sandbox_arguments=("--speed", "300"), overrides=_OVERRIDES)
     try:
         await _raise_curtain(console, stage)
         shown = await _verify_sample(console, stage)
-        is_kept = keep
+        if hold is not None:
+            _tell_where(console, stage)
+            await _hold(hold)
     finally:
-        if not is_kept:
-            await stage.stop()
-            shutil.rmtree(home, ignore_errors=True)
-    if is_kept:
-        _tell_where(console, stage)
+        await stage.stop()
+        shutil.rmtree(folder, ignore_errors=True)
     return shown
+
+
+async def _hold(done: Path) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await asyncio.to_thread(done.touch)
+    await stop.wait()
+
+
+def run_demo_kept(folder: Path) -> int:
+    """Run the demo in a process of its own that holds everything; return once the demo is over."""
+    done = folder / "done"
+    command = [sys.executable, "-m", "validatord", "demo", "--folder", str(folder), "--hold", str(done)]
+    holder = subprocess.Popen(command, start_new_session=True)  # noqa: S603 our own program
+    try:
+        while holder.poll() is None:
+            if done.exists():
+                # It is meant to outlive us.
+                holder.returncode = 0
+                return 0
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        holder.terminate()
+        holder.wait()
+        raise
+    return holder.returncode
 
 
 async def _raise_curtain(console: Console, stage: Stage) -> None:
@@ -197,7 +228,7 @@ def _show_cost(console: Console, counters: dict[str, Any], addresses: int) -> No
 
 def _tell_where(console: Console, stage: Stage) -> None:
     sandbox, daemon = stage.sandbox_process, stage.daemon_process
-    console.print(f"\nleft running in {stage.folder}")
+    console.print(f"\nleft running in {stage.folder}; to end all of it: kill {os.getpid()}", highlight=False)
     console.print(f"  database   {stage.dsn}", highlight=False)
     console.print(f"  redis      {stage.redis_url}", highlight=False)
     console.print(f"  settings   {stage.config_path}", highlight=False)

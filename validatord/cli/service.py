@@ -1,6 +1,8 @@
 """Commands about the process itself: serve, config, doctor, demo, sandbox."""
 
 import asyncio
+import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -54,11 +56,16 @@ def config_example() -> None:
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Leave everything running and say where it is.")
+@click.option("--keep", is_flag=True, help="Leave everything running and say where it is and how to end it.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where stores and logs go; else a folder below /tmp.")
-def demo(*, keep: bool, folder: Path | None) -> None:
+@click.option("--hold", type=click.Path(path_type=Path), hidden=True)
+def demo(*, keep: bool, folder: Path | None, hold: Path | None) -> None:
     """Verify a sample list against a sandbox internet on this machine: nothing leaves it."""
-    asyncio.run(the_demo.run_demo(Console(), keep=keep, folder=folder))
+    home = folder or Path(tempfile.mkdtemp(prefix="validatord-demo-"))
+    home.mkdir(parents=True, exist_ok=True)
+    if keep:
+        sys.exit(the_demo.run_demo_kept(home))
+    asyncio.run(the_demo.run_demo(Console(), folder=home, hold=hold))
 
 
 @click.command()
