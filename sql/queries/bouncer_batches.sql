@@ -24,6 +24,14 @@ WHERE
     AND b.next_step_ts <= clock_timestamp() AND b.id <> ALL ($4::bigint[])
 RETURNING b.*;
 
+-- next_quantity --
+-- How many credits the next create needs.
+SELECT coalesce(min(b.quantity), 1) FROM bouncer_batches AS b WHERE b.state = 'planned' AND b.pass = $1;
+
+-- find_heads --
+-- Of each pass, the batch that stands first in the provider's line.
+SELECT min(b.id) AS id FROM bouncer_batches AS b WHERE b.state IN ('submitted', 'cancelling') GROUP BY b.pass;
+
 -- list_batches --
 -- The newest batches, or those of some states.
 SELECT b.* FROM bouncer_batches AS b
@@ -47,6 +55,10 @@ GROUP BY b.pass;
 -- load_payload --
 -- The addresses of a batch in the order they are sent.
 SELECT m.email FROM bouncer_members AS m WHERE m.batch_id = $1 ORDER BY m.idx;
+
+-- list_clients --
+-- The clients with requests in a batch.
+SELECT DISTINCT q.user_id AS client FROM bouncer_queue AS q WHERE q.batch_id = $1 AND q.status = 'assigned';
 
 -- begin_create --
 -- Write down that the create is about to be sent: from here on a crash leaves it unknown.

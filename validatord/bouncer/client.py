@@ -56,9 +56,9 @@ class Access:
     max_bytes: int
 
     @classmethod
-    def of(cls, settings: BouncerSettings, pass_name: str = "main") -> "Access":
+    def of(cls, settings: BouncerSettings, tier: str = "main") -> "Access":
         """Take what a pass needs from the settings."""
-        key = settings.deep_api_key if pass_name == "deep" else settings.api_key
+        key = settings.deep_api_key if tier == "deep" else settings.api_key
         return cls(
             base_url=strip_version(settings.base_url),
             key=key.get_secret_value(),
@@ -118,7 +118,7 @@ class BouncerClient:
         params = {"callback": callback} if callback else None
         try:
             # A connection of its own: one that was idle may break just when the body is on its way.
-            async with self._call(access, "POST", _PATH, is_create=True, data=payload, params=params) as response:
+            async with self._call(access, "POST", _PATH, data=payload, params=params) as response:
                 body = await _read_small(response)
         except _NOT_SENT as error:
             raise BouncerUnavailable(_tell(error), Kind.NETWORK_ERROR) from None
@@ -191,12 +191,12 @@ class BouncerClient:
         method: str,
         path: str,
         *,
-        is_create: bool = False,
         is_download: bool = False,
         data: bytes | None = None,
         params: dict[str, str] | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        session = self._open_create() if is_create else self._open()
+        # Only a create has a body.
+        session = self._open() if data is None else self._open_create()
         timeout = aiohttp.ClientTimeout(
             total=access.download_seconds if is_download else access.call_seconds,
             connect=access.connect_seconds,

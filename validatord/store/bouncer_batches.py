@@ -28,7 +28,7 @@ class Batch:
 
     id: int
     batch_id: str | None
-    pass_name: str
+    tier: str
     state: str
     status: str | None
     intent: UUID
@@ -104,7 +104,7 @@ def batch_of(row: Row) -> Batch:
 
 
 def _column(name: str) -> str:
-    return "pass" if name == "pass_name" else name
+    return "pass" if name == "tier" else name
 
 
 class DriverLock:
@@ -155,6 +155,16 @@ async def claim_due(database: Database, waits: Waits, active: Sequence[int] = ()
     return sorted((batch_of(row) for row in found), key=lambda batch: batch.id)
 
 
+async def next_quantity(database: Database, tier: str) -> int:
+    """Return how many credits the next create needs."""
+    return await database.fetch_value(_SQL["next_quantity"], tier)
+
+
+async def find_heads(database: Database) -> frozenset[int]:
+    """Return the batches that stand first in the provider's line: only those can be expected to move."""
+    return frozenset(row["id"] for row in await database.fetch(_SQL["find_heads"]))
+
+
 async def list_batches(database: Database, states: Sequence[str] | None = None, limit: int = 50) -> list[Batch]:
     """Return the newest batches, of some states or of all."""
     found = await database.fetch(_SQL["list_batches"], list(states) if states is not None else None, limit)
@@ -178,6 +188,11 @@ async def count_open(database: Database) -> dict[str, OpenCount]:
 async def load_payload(database: Database, batch: int) -> list[str]:
     """Return the addresses of a batch in the order they are sent."""
     return [row["email"] for row in await database.fetch(_SQL["load_payload"], batch)]
+
+
+async def list_clients(database: Database, batch: int) -> list[str]:
+    """Return the clients with requests in a batch."""
+    return [row["client"] for row in await database.fetch(_SQL["list_clients"], batch)]
 
 
 async def begin_create(database: Database, batch: int, credits_before: int | None) -> int | None:
@@ -230,9 +245,9 @@ async def record_status(database: Database, batch: int, report: StatusReport, wa
     )
 
 
-async def note_stuck(database: Database, pass_name: str, after: timedelta) -> Row | None:
+async def note_stuck(database: Database, tier: str, after: timedelta) -> Row | None:
     """Return the batch at the head of the line where it is news that nothing moves."""
-    return await database.fetch_row(_SQL["note_stuck"], pass_name, after)
+    return await database.fetch_row(_SQL["note_stuck"], tier, after)
 
 
 async def note_missing(

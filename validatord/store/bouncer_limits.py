@@ -43,7 +43,7 @@ class BucketUse:
 class Account:
     """What is known of one account; `stopped_ts`: the key is refused, `paused_ts`: nothing is bought."""
 
-    pass_name: str
+    tier: str
     credits: int | None
     credits_ts: datetime | None
     stopped_ts: datetime | None
@@ -99,31 +99,31 @@ async def load_accounts(database: Database, fresh: timedelta = timedelta(seconds
     }
 
 
-async def use_key(database: Database, pass_name: str, key_hash: str) -> bool:
+async def use_key(database: Database, tier: str, key_hash: str) -> bool:
     """Note the key in use; True where it is another one than before, which ends stop and pause."""
-    return bool(await database.fetch(_SQL["use_key"], pass_name, key_hash))
+    return bool(await database.fetch(_SQL["use_key"], tier, key_hash))
 
 
-async def save_credits(database: Database, pass_name: str, credits_left: int) -> None:
+async def save_credits(database: Database, tier: str, credits_left: int) -> None:
     """Keep the credits just read."""
-    await database.fetch(_SQL["save_credits"], pass_name, credits_left)
+    await database.fetch(_SQL["save_credits"], tier, credits_left)
 
 
-async def stop_account(database: Database, pass_name: str, error: str, check_in: timedelta) -> bool:
+async def stop_account(database: Database, tier: str, error: str, check_in: timedelta) -> bool:
     """Ask nothing any more; True where that is news."""
-    return bool(await database.fetch_value(_SQL["stop_account"], pass_name, error, check_in))
+    return bool(await database.fetch_value(_SQL["stop_account"], tier, error, check_in))
 
 
-async def pause_account(database: Database, pass_name: str, reason: str, error: str, check_in: timedelta) -> bool:
+async def pause_account(database: Database, tier: str, reason: str, error: str, check_in: timedelta) -> bool:
     """Buy nothing any more; True where that is news."""
-    return bool(await database.fetch_value(_SQL["pause_account"], pass_name, reason, error, check_in))
+    return bool(await database.fetch_value(_SQL["pause_account"], tier, reason, error, check_in))
 
 
-async def postpone_check(database: Database, pass_name: str, check_in: timedelta) -> None:
+async def postpone_check(database: Database, tier: str, check_in: timedelta) -> None:
     """Look at a stopped or paused account again later."""
-    await database.fetch(_SQL["postpone_check"], pass_name, check_in)
+    await database.fetch(_SQL["postpone_check"], tier, check_in)
 
 
-async def resume_account(database: Database, pass_name: str) -> bool:
+async def resume_account(database: Database, tier: str) -> bool:
     """Buy again; True where nothing was bought before."""
-    return bool(await database.fetch(_SQL["resume_account"], pass_name))
+    return bool(await database.fetch(_SQL["resume_account"], tier))

@@ -46,7 +46,7 @@ class Cap:
 class PlanSpec:
     """What a batch may hold: at most `limit` addresses, and of each client at most what its budget has left."""
 
-    pass_name: str
+    tier: str
     limit: int
     payers: Sequence[tuple[str, int]]
     caps: Sequence[Cap]
@@ -61,23 +61,23 @@ class Planned:
 
 
 async def count_waiting(
-    database: Database, pass_name: str, limit: int, *, exhausted: Sequence[str] = (), fill_wait: timedelta
+    database: Database, tier: str, limit: int, *, exhausted: Sequence[str] = (), fill_wait: timedelta
 ) -> Waiting:
     """Return what may be asked about now, leaving out clients whose budget is used up."""
-    row = await database.fetch_row(_SQL["count_waiting"], pass_name, limit, list(exhausted), fill_wait)
+    row = await database.fetch_row(_SQL["count_waiting"], tier, limit, list(exhausted), fill_wait)
     if row is None:
         return Waiting(0, None, 0, is_long_enough=False)
     return Waiting(row["waiting"], row["oldest_ts"], row["priority"] or 0, row["is_long_enough"])
 
 
-async def list_payers(database: Database, pass_name: str) -> list[str]:
+async def list_payers(database: Database, tier: str) -> list[str]:
     """Return the clients that have something queued."""
-    return [row["client"] for row in await database.fetch(_SQL["list_payers"], pass_name)]
+    return [row["client"] for row in await database.fetch(_SQL["list_payers"], tier)]
 
 
-async def load_budgets(database: Database, pass_name: str) -> dict[tuple[str, str], int]:
+async def load_budgets(database: Database, tier: str) -> dict[tuple[str, str], int]:
     """Return the credits taken in this day and month by (client, period)."""
-    found = await database.fetch(_LIMITS["load_budgets"], pass_name)
+    found = await database.fetch(_LIMITS["load_budgets"], tier)
     return {(row["client"], row["period"]): row["credits"] for row in found}
 
 
@@ -92,7 +92,7 @@ async def plan_batch(database: Database, spec: PlanSpec) -> Planned | None:
     most = [min(most, _ENDLESS) for _, most in spec.payers]
     try:
         async with database.transaction() as connection:
-            planned = await connection.fetchrow(_SQL["plan_batch"], spec.pass_name, spec.limit, clients, most)
+            planned = await connection.fetchrow(_SQL["plan_batch"], spec.tier, spec.limit, clients, most)
             if planned is None:
                 return None
             await connection.execute(_SQL["assign_members"], planned["id"])

@@ -15,7 +15,7 @@ _SQL = queries.load("bouncer_reports")
 class StateCount:
     """Batches of one pass and state, and the addresses in them."""
 
-    pass_name: str
+    tier: str
     state: str
     batches: int
     addresses: int
@@ -25,7 +25,7 @@ class StateCount:
 class QueueCount:
     """Requests of one pass and status in the queue."""
 
-    pass_name: str
+    tier: str
     status: str
     requests: int
     oldest_ts: datetime | None

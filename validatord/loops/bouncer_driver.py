@@ -1,0 +1,199 @@
+"""The Bouncer driver: fills batches and takes every open one a step further, on one node at a time.
+
+A round sorts the queue, plans, and starts the steps that are due. Steps that take long go on beside later
+rounds; what a step learned is in the ledger when it ends, so nothing here needs to survive.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Sequence
+
+from loguru import logger
+
+from validatord.bouncer import account, collect, health
+from validatord.bouncer.batch import BatchStory
+from validatord.bouncer.breaker import RoundBreaker, State
+from validatord.bouncer.client import BouncerClient
+from validatord.bouncer.context import Tools, stop
+from validatord.bouncer.limiter import CallLimiter
+from validatord.clock import Clock
+from validatord.errors import BouncerRejected, StoreAway
+from validatord.rules.policy import ClientPolicy
+from validatord.settings import BouncerSettings, Settings
+from validatord.store import bouncer_batches
+from validatord.store.bouncer_batches import Batch, DriverLock, Waits
+from validatord.store.bouncer_limits import Account
+from validatord.store.database import Database
+
+_TIERS = ("main", "deep")
+_PLANNED, _SUBMITTED = "planned", "submitted"
+_ROUND_SECONDS = 2.0  # how long a round waits for its own steps
+
+
+class BouncerDriver:
+    """`run_once` is a round; `aclose` lets a create that is under way hear its answer."""
+
+    def __init__(
+        self,
+        database: Database,
+        snapshot: Callable[[], Settings],
+        policy_of: Callable[[str], ClientPolicy],
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self.tools = Tools(
+            database, BouncerClient(), CallLimiter(database, clock, rng), RoundBreaker(clock), clock, rng, policy_of
+        )
+        self.wake: Callable[[], None] = lambda: None
+        self._snapshot = snapshot
+        self._story = BatchStory(self.tools)
+        self._lock: DriverLock | None = None
+        self._active: dict[int, asyncio.Task[None]] = {}
+        self._is_closing = False
+        self._collect_at = self._measure_at = clock.monotonic()
+
+    def __repr__(self) -> str:
+        return f"<BouncerDriver {'driving' if self._lock else 'idle'}, {len(self._active)} steps, {self.tools.breaker}>"
+
+    def interval_seconds(self) -> float:
+        """How often to look round."""
+        return self._snapshot().bouncer.tick.total_seconds()
+
+    async def run_once(self) -> int:
+        """Run one round; returns how many steps it started."""
+        if self._is_closing or not await self._hold_lock():
+            return 0
+        settings = self._snapshot()
+        keyed = [tier for tier in _TIERS if await account.note_key(self.tools, tier, settings.bouncer)]
+        await self._recover()
+        is_time = self._is_collect_time(settings.bouncer)
+        if is_time:
+            await collect.triage(self.tools)
+        if not keyed:
+            return 0
+        accounts = {tier: await account.watch(self.tools, tier, settings.bouncer) for tier in keyed}
+        if is_time:
+            await self._plan(accounts, settings.bouncer)
+        started = await self._start_steps(accounts, settings)
+        await self._wait_round()
+        await self._end_round(keyed, settings.bouncer)
+        return started
+
+    async def aclose(self, grace_seconds: float = 8.0) -> None:
+        """Start nothing more, let what is under way end, then give everything back.
+
+        A create that does not end in time is cut and becomes unknown at the next start.
+        """
+        self._is_closing = True
+        tasks = list(self._active.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_seconds)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self.tools.client.aclose()
+        if self._lock is not None:
+            await self._lock.aclose()
+            self._lock = None
+
+    # --- a round -------------------------------------------------------------------------------
+
+    async def _hold_lock(self) -> bool:
+        if self._lock is not None and not await self._lock.is_held():
+            logger.warning("bouncer driver: the lock is gone; another node may drive now")
+            await self._lock.aclose()
+            self._lock = None
+        if self._lock is None:
+            self._lock = await DriverLock.try_acquire(self.tools.database)
+            if self._lock is not None:
+                logger.info("bouncer driver: driving from this node")
+        return self._lock is not None
+
+    async def _recover(self) -> None:
+        """What an earlier process had begun to send is unknown; nothing is sent again."""
+        for batch in await bouncer_batches.record_interrupted(self.tools.database, list(self._active)):
+            logger.bind(batch=batch).error(
+                "bouncer may or may not have taken the batch: a create was cut off; adopt, resubmit or abandon it"
+            )
+
+    def _is_collect_time(self, bouncer: BouncerSettings) -> bool:
+        now = self.tools.clock.monotonic()
+        if now < self._collect_at:
+            return False
+        self._collect_at = now + bouncer.tick.total_seconds()
+        return True
+
+    async def _plan(self, accounts: dict[str, Account], bouncer: BouncerSettings) -> None:
+        if self.tools.breaker.state is not State.CLOSED:
+            return
+        for tier, found in accounts.items():
+            if not (found.stopped_ts or found.paused_ts):
+                await collect.plan(self.tools, tier, bouncer)
+
+    async def _start_steps(self, accounts: dict[str, Account], settings: Settings) -> int:
+        state = self.tools.breaker.state
+        if state is State.OPEN:
+            return 0
+        bouncer = settings.bouncer
+        waits = Waits(bouncer.poll_interval, bouncer.retry_wait, bouncer.max_retry_wait)
+        claimed = await bouncer_batches.claim_due(self.tools.database, waits, list(self._active))
+        due = [batch for batch in claimed if _may_step(batch, accounts)]
+        if state is State.HALF_OPEN:
+            due = await self._choose_trial(due, accounts, bouncer)
+        self._story.heads = await bouncer_batches.find_heads(self.tools.database)
+        for batch in due:
+            task = asyncio.create_task(self._step(batch, settings), name=f"bouncer batch {batch.id}")
+            self._active[batch.id] = task
+        return len(due)
+
+    async def _choose_trial(
+        self, due: Sequence[Batch], accounts: dict[str, Account], bouncer: BouncerSettings
+    ) -> list[Batch]:
+        """One read shows whether the provider is back: a poll, or else the credits; never a create."""
+        polls = [batch for batch in due if batch.state == _SUBMITTED]
+        if not polls and accounts:
+            tier = next(iter(accounts))
+            try:
+                await account.read_credits(self.tools, tier, bouncer)
+            except BouncerRejected as error:
+                await stop(self.tools, tier, error, bouncer)
+        return polls[:1]
+
+    async def _step(self, batch: Batch, settings: Settings) -> None:
+        """Run one step; none of its exceptions may reach the round."""
+        with logger.contextualize(bouncer_batch=batch.id):
+            try:
+                await self._story.advance(batch, settings)
+            except StoreAway:
+                logger.warning("PostgreSQL is away; the step is taken again later")
+            except Exception:  # noqa: BLE001 one batch must not stop the others
+                logger.exception("bouncer step failed; it is taken again later")
+            finally:
+                self._active.pop(batch.id, None)
+                if not self._is_closing:
+                    self.wake()
+
+    async def _wait_round(self) -> None:
+        if self._active:
+            await asyncio.wait(list(self._active.values()), timeout=_ROUND_SECONDS)
+
+    async def _end_round(self, keyed: Sequence[str], bouncer: BouncerSettings) -> None:
+        if self.tools.breaker.end_round(bouncer.breaker_failures, bouncer.breaker_open):
+            logger.bind(seconds=bouncer.breaker_open.total_seconds()).warning(
+                "bouncer does not answer; leaving it alone"
+            )
+        now = self.tools.clock.monotonic()
+        if now >= self._measure_at:
+            self._measure_at = now + bouncer.metrics_interval.total_seconds()
+            for tier in keyed:
+                await health.note_stuck(self.tools, tier, bouncer)
+            with contextlib.suppress(StoreAway):
+                await health.record(self.tools)
+
+
+def _may_step(batch: Batch, accounts: dict[str, Account]) -> bool:
+    found = accounts.get(batch.tier)
+    if found is None or found.stopped_ts is not None:
+        return False
+    return batch.state != _PLANNED or found.paused_ts is None
