@@ -102,6 +102,7 @@ async def test_a_held_lock_says_that_its_node_lives(database: Database) -> None:
             await clock.advance(1)
 
     assert clock.monotonic() <= 60
+    assert repr(lock) == "<NodeLock one epoch=1 lost=False>"
     await lock.aclose()
 
 

@@ -10,7 +10,7 @@ from tests.integration.store import ledger
 from tests.integration.store.ledger import CONTACT, look, make_chunk, make_finding, make_item, submit
 from validatord import errors
 from validatord.mail.request import Flags
-from validatord.store import submissions
+from validatord.store import submissions, validations
 from validatord.store.database import Database
 from validatord.store.submissions import ChunkItem, ChunkResult
 
@@ -200,6 +200,35 @@ async def test_submissions_are_listed_newest_first(database: Database) -> None:
     assert [item.submission for item in ours] == ["third", "second", "first"]
     assert [item.submission for item in rest] == ["second", "first"]
     assert await submissions.count_unfinished(database) == 4
+
+
+async def test_the_next_chance_of_a_submission(database: Database) -> None:
+    """It is in the past where something may be asked now, in the future where a domain is put back, None at the end."""
+    result = await submit(database, "a@one.example")
+    past = await submissions.find_next_chance(database, result.submission_id)
+    await database.fetch("UPDATE domain_queue SET next_due = now() + interval '1 hour'")
+    future = await submissions.find_next_chance(database, result.submission_id)
+    epoch = await ledger.start_node(database)
+    await ledger.set_due(database, timedelta(hours=2))
+    await ledger.write(database, ledger.finish_all((await ledger.lease(database, epoch))["one.example"]), epoch=epoch)
+
+    assert past is not None
+    assert future is not None
+    assert past < datetime.now(UTC) < future
+    assert await submissions.find_next_chance(database, result.submission_id) is None
+
+
+async def test_verdicts_can_be_put_out_of_use(database: Database) -> None:
+    """An expired verdict stays readable but answers nothing any more; others stay fresh."""
+    fresh = make_finding(fresh_until=datetime.now(UTC) + timedelta(days=1))
+    items = tuple(make_item(idx, f"{name}@one.example", finding=fresh) for idx, name in enumerate("ab"))
+    await submissions.add_chunk(database, make_chunk(items=items))
+
+    await validations.expire(database, ["a@one.example"])
+    await validations.expire(database, [])
+
+    assert list(await submissions.find_fresh(database, ["a@one.example", "b@one.example"])) == ["b@one.example"]
+    assert await validations.find(database, "a@one.example") is not None
 
 
 async def test_progress_of_nothing(database: Database) -> None:
