@@ -14,7 +14,7 @@ from loguru import logger
 
 from validatord import sd_notify
 from validatord.clock import SystemClock
-from validatord.engine import Engine
+from validatord.engine import Engine, load_providers
 from validatord.intake.arq_worker import WorkerRules
 from validatord.intake.jobs import Jobs
 from validatord.intake.submit import IntakeRules, Submitter
@@ -95,8 +95,15 @@ class Daemon:
             self._reload(engine)
             self._notifier.ready("verifying")
 
+    def _load_whole(self) -> Settings:
+        """Read the settings and every file they name, so that a bad list refuses the reload as a bad key does."""
+        settings = self._load()
+        IntakeRules.of(settings)
+        load_providers(settings)
+        return settings
+
     def _reload(self, engine: Engine) -> None:
-        result = reload(self._holder.snapshot(), self._load)
+        result = reload(self._holder.snapshot(), self._load_whole)
         for problem in result.problems:
             logger.bind(problem=problem).error("reload refused; the settings in force stay")
         if result.settings is None:
