@@ -19,6 +19,8 @@ import orjson
 from validatord.embedded.postgres import EmbeddedPostgres
 from validatord.embedded.redis import EmbeddedRedis, find_redis_server
 from validatord.errors import ConfigurationError
+from validatord.store import migrations, nodes
+from validatord.store.database import Database
 
 _READY_SECONDS = 60.0
 
@@ -126,7 +128,7 @@ class Stage:
         return str(path)
 
     async def start_daemon(self) -> None:
-        """Start the daemon; it is ready once its node is seen in the ledger."""
+        """Start the daemon and wait until its node is seen in the ledger."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("VALIDATORD_")}
         with self.log_path.open("ab") as log:
             self.daemon_process = await asyncio.create_subprocess_exec(
@@ -140,6 +142,26 @@ class Stage:
                 stderr=log,
                 env=environment,
             )
+
+        await self._wait_for_node(self.daemon_process)
+
+    async def _wait_for_node(self, process: asyncio.subprocess.Process) -> None:
+        database = await Database.open(self.dsn, pool_size=2)
+        try:
+            await migrations.migrate(database)
+            async with asyncio.timeout(_READY_SECONDS):
+                while not await nodes.is_running(database):
+                    self.check_daemon(process)
+                    await asyncio.sleep(0.02)
+        finally:
+            await database.aclose()
+
+    def check_daemon(self, process: asyncio.subprocess.Process | None = None) -> None:
+        """Raise ConfigurationError with its last lines if the daemon has ended."""
+        checked = process or self.daemon_process
+        if checked is None or checked.returncode is not None:
+            tail = "\n".join(self.log_path.read_text(errors="replace").splitlines()[-15:])
+            raise ConfigurationError([f"the daemon has ended; its last lines:\n{tail}"])
 
     async def counters(self) -> dict[str, Any]:
         """Return what the sandbox's servers have counted."""
