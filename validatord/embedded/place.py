@@ -15,12 +15,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from validatord.embedded.process import Account, EmbeddedFailed, is_reachable
+from validatord.embedded.process import Account, EmbeddedFailed, is_alive, is_reachable
 
 _UNPRIVILEGED = ("nobody", "daemon")
 _PROGRAM_CACHES = (Path("/var/cache"), Path("/tmp"))  # noqa: S108 used only where root alone owns what lies there
 _DATA_HOME = Path("/var/lib")
 _PREFIX = "validatord-postgres-"
+_BACK_REFERENCE = "validatord.state"  # inside a cluster that lies elsewhere: the link that leads to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,36 @@ def settle_data_dir(state_dir: Path, folder: Path) -> Path:
         folder.rename(link)
     else:
         link.symlink_to(folder)
+        (folder / _BACK_REFERENCE).write_text(str(link))
     return link.resolve()
 
 
-def remove_leftovers(state_dir: Path) -> None:
-    """Remove clusters whose making was interrupted."""
+def remove_leftovers(state_dir: Path, account: Account) -> None:
+    """Remove clusters whose making was interrupted, and temporary ones whose state folder is gone."""
     for folder in state_dir.glob("postgres-new-*"):
         shutil.rmtree(folder, ignore_errors=True)
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if _is_orphan(folder, account):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_orphan(folder: Path, account: Account) -> bool:
+    """Whether a cluster was pointed to from a state folder that is no more; one being made has no reference yet."""
+    try:
+        link = Path((folder / _BACK_REFERENCE).read_text())
+        return folder.lstat().st_uid == account.uid and not link.is_symlink() and find_postmaster(folder) is None
+    except OSError:
+        return False
+
+
+def find_postmaster(data_dir: Path) -> tuple[int, list[str]] | None:
+    """Return process and lines of `postmaster.pid`, if that process is a living PostgreSQL."""
+    try:
+        lines = (data_dir / "postmaster.pid").read_text().splitlines()
+        pid = int(lines[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return (pid, lines) if is_alive(pid, "postgres") else None
 
 
 def _find_package() -> Path:

@@ -137,7 +137,7 @@ class EmbeddedPostgres:
         (self._state_dir / "postgres").unlink(missing_ok=True)
 
     def _make_cluster(self, found: place.Place) -> place.Place:
-        place.remove_leftovers(self._state_dir)
+        place.remove_leftovers(self._state_dir, found.account)
         folder = place.make_data_dir(self._state_dir, found.account)
         command = [found.programs / "initdb", "-D", folder, "-U", "validatord", "--auth=trust"]
         command += ["--encoding=UTF8", "--locale=C", "--no-instructions"]
@@ -225,12 +225,9 @@ def _check_version(found: place.Place) -> None:
 
 def _find_running(data_dir: Path) -> _Status | None:
     """Read `postmaster.pid`, as `pg_ctl` does: line 1 the process, 5 the socket's folder, 8 the state."""
-    try:
-        lines = (data_dir / "postmaster.pid").read_text().splitlines()
-        pid = int(lines[0])
-    except (OSError, ValueError, IndexError):
+    known = place.find_postmaster(data_dir)
+    if known is None:
         return None
-    if not process.is_alive(pid, "postgres"):
-        return None
+    pid, lines = known
     is_ready = len(lines) > 7 and lines[7].strip() == "ready"  # noqa: PLR2004 the eighth line
     return _Status(pid, Path(lines[4]) if is_ready else data_dir, is_ready)

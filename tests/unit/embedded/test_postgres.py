@@ -125,7 +125,7 @@ async def test_a_killed_server_comes_back(state_dir: Path) -> None:
     server.stop()
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1, -5])
+@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1, -5], ids=["ours", "nobody's", "no number"])
 async def test_a_stale_pid_file_is_no_server(server: EmbeddedPostgres, pid: int) -> None:
     """A pid file of a dead process, or whose number belongs to another program by now, keeps nobody out."""
     lines = [str(pid), str(server.data_dir), "1", "5432", str(server.data_dir), "", "", "ready"]
@@ -283,6 +283,23 @@ async def test_a_state_folder_out_of_reach_points_elsewhere() -> None:
             server.remove()
         assert not data_dir.exists()
         assert not (folder / "postgres").is_symlink()
+
+
+@only_root
+def test_data_whose_state_folder_is_gone_are_cleared_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who deletes a private temporary state folder leaves its data elsewhere: the next start of anybody removes them."""
+    with services.open_state_dir() as temporary:
+        monkeypatch.setattr(place.tempfile, "gettempdir", lambda: str(temporary))
+        found: list[Path] = []
+        for name in ("first", "second"):
+            (temporary / name).mkdir(mode=0o700)
+            server = EmbeddedPostgres(temporary / name, options=FAST_AND_LOOSE)
+            server.start()
+            server.stop()
+            found.append(server.data_dir)
+            shutil.rmtree(temporary / name)
+
+        assert [folder.exists() for folder in found] == [False, True]
 
 
 @only_root
