@@ -1,3 +1,27 @@
+-- has_due --
+-- Whether any domain is due whose lane is not busy: one cheap statement while there is nothing to do.
+WITH RECURSIVE level (priority) AS (
+    (
+        SELECT q.priority FROM domain_queue AS q
+        WHERE q.next_due IS NOT NULL AND q.leased_until IS NULL
+        ORDER BY q.priority DESC LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT q.priority FROM domain_queue AS q
+        WHERE q.next_due IS NOT NULL AND q.leased_until IS NULL AND q.priority < level.priority
+        ORDER BY q.priority DESC LIMIT 1
+    )
+    FROM level WHERE level.priority IS NOT NULL
+)
+
+SELECT EXISTS (
+    SELECT
+    FROM level
+    INNER JOIN domain_queue AS q ON level.priority = q.priority
+    WHERE q.next_due <= now() AND q.leased_until IS NULL AND q.lane <> ALL ($1::text[])
+);
+
 -- lease_domains --
 -- Lease due domains, urgent ones first, at most some of one known lane, none of a busy lane.
 WITH RECURSIVE level (priority) AS (

@@ -58,6 +58,8 @@ class DomainVisit:
 
 async def lease_domains(database: Database, spec: LeaseSpec) -> list[DomainVisit]:
     """Lease due domains and take their due requests, in one transaction."""
+    if not await database.fetch_value(_SQL["has_due"], list(spec.busy_lanes)):
+        return []
     async with database.transaction() as connection:
         candidates = max(spec.limit * _MORE_CANDIDATES, _LEAST_CANDIDATES)
         who = (spec.node, spec.epoch)
