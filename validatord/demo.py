@@ -21,7 +21,8 @@ from rich.table import Table
 
 from validatord.errors import ConfigurationError
 from validatord.intake import client
-from validatord.rules.explain import explain
+from validatord.mail.request import Finding
+from validatord.rules.explain import explain, list_exchanges
 from validatord.sandbox.sample import sample_list
 from validatord.stage import Stage
 from validatord.store import submissions, validations
@@ -205,8 +206,15 @@ async def _show_stories(console: Console, database: Database, submission_id: int
     for reason in [name for name in _TELLING if name in chosen][:5]:
         found = await validations.find(database, chosen[reason])
         console.print(f"\n[bold]{chosen[reason]}", highlight=False)
-        for line in explain(found.finding) if found is not None else []:
-            console.print(f"  {line}", highlight=False, markup=False)
+        if found is not None:
+            _show_story(console, found.finding)
+
+
+def _show_story(console: Console, finding: Finding) -> None:
+    for line in explain(finding):
+        console.print(f"  {line}", highlight=False, markup=False)
+    for line in list_exchanges(finding):
+        console.print(f"    {line}", highlight=False, markup=False, style="dim")
 
 
 def _show_cost(console: Console, counters: dict[str, Any], addresses: int) -> None:

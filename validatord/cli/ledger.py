@@ -12,6 +12,7 @@ from validatord.cli.reading import open_rows
 from validatord.cli.session import Session
 from validatord.mail.request import Priority
 from validatord.rules.explain import explain as explain_finding
+from validatord.rules.explain import list_exchanges
 from validatord.store import nodes, submissions, validations
 from validatord.store.database import Database
 
@@ -83,8 +84,9 @@ async def _show_one(database: Database, client: str, submission: str) -> None:
 
 @click.command()
 @click.argument("address")
+@click.option("--transcript", "has_transcript", is_flag=True, help="Show the conversation with the host, too.")
 @click.pass_obj
-def explain(session: Session, address: str) -> None:
+def explain(session: Session, address: str, *, has_transcript: bool) -> None:
     """Tell in words what is known of an address, and why."""
 
     async def run() -> int:
@@ -93,7 +95,9 @@ def explain(session: Session, address: str) -> None:
         if found is None:
             click.echo(f"nothing is known of {address}; try: validatord check {address}", err=True)
             return EXIT_BAD_ROWS
-        for line in explain_finding(found.finding):
+        lines = explain_finding(found.finding)
+        lines += list_exchanges(found.finding) if has_transcript else []
+        for line in lines:
             click.echo(line)
         return 0
 

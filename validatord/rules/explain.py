@@ -151,3 +151,15 @@ def _quote(text: str) -> str:
     """Put remote text on one line, bounded, with nothing in it that a terminal would obey."""
     line = " ".join(text.split())[:_MOST_TEXT]
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
+
+
+def list_exchanges(finding: Finding) -> list[str]:
+    """Return the transcript as lines: what we said after ">", what the host said after "<"."""
+    if not finding.smtp_trace:
+        return []
+    lines: list[str] = []
+    for exchange in Transcript.from_json(finding.smtp_trace).exchanges:
+        lines += [f"> {exchange.command}"] if exchange.command else []
+        lines += [f"< {line}" for line in str(exchange.reply).split("\n")] if exchange.reply is not None else []
+        lines += [f"! {exchange.failure}"] if exchange.failure else []
+    return lines

@@ -14,7 +14,7 @@ from validatord.mail.request import Finding, Flags
 from validatord.mail.transcript import Exchange, Transcript
 from validatord.mail.verdict import Meaning, Reason, Scope, Stage, Status
 from validatord.rules import words
-from validatord.rules.explain import explain
+from validatord.rules.explain import explain, list_exchanges
 
 _TRANSCRIPT = Transcript(
     mx_host="mx.example.com",
@@ -186,3 +186,25 @@ def test_any_stored_json_is_told(dns: dict[str, Any], smtp: dict[str, Any]) -> N
     lines = explain(replace(_VALID, dns_trace=dns, smtp_trace=smtp))
     assert len(lines) >= 2
     assert all(isinstance(line, str) for line in lines)
+
+
+def test_a_transcript_is_listed_as_it_was_spoken() -> None:
+    """Commands stand after ">", every line of a reply after "<", a breakdown after "!"."""
+    spoken = Transcript(
+        exchanges=(
+            Exchange(Stage.CONNECT, "", Reply(220, ("mx.example.com ESMTP",))),
+            Exchange(Stage.RCPT, "RCPT TO:<a@example.com>", Reply(550, ("5.1.1 no", "5.1.1 such user"))),
+            Exchange(Stage.RCPT, "RCPT TO:<b@example.com>", None, failure="disconnected"),
+        )
+    )
+    finding = Finding("invalid", "no_such_mailbox", (), 0, smtp_trace=spoken.to_json())
+
+    assert list_exchanges(finding) == [
+        "< 220 mx.example.com ESMTP",
+        "> RCPT TO:<a@example.com>",
+        "< 550-5.1.1 no",
+        "< 550 5.1.1 such user",
+        "> RCPT TO:<b@example.com>",
+        "! disconnected",
+    ]
+    assert list_exchanges(Finding("unknown", "dns_failure", (), 65)) == []
