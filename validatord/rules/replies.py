@@ -60,7 +60,10 @@ _US_IN_TEXT = re.compile(
     r"\bspam|(?<!may be )\bblack ?list|\breputation|\bdnsbl|\brbl\b|\bsender\b|\bspf\b|\brdns\b|\bptr\b|"
     r"\bpolic(?:y|ies)\b|\byour (?:ip|host|server|network|domain|isp)\b(?! admin)|"
     r"\bfrom (?:outside|you|your|this|the|ip|unknown)\b(?! server)|"
-    r"\bblocked (?:ip|using|by(?! (?:the |our |an )?(?:system )?admin))\b"
+    r"\bblocked (?:ip|using|by(?! (?:the |our |an )?(?:system )?admin))\b|"
+    r"\b(?:ihre?[mnrs]?|votre|sua?|seu|tu[oa]|twoj\w*|uw) (?:e-?mail-?)?(?:ip|adres|direcc|indiriz|endere|server|domain)|"
+    r"\babsender|\bexpedit|\bremitente|\bremetente|\bmittente|\bnadawc|\bafzender|"
+    r"\bваш\S* (?:ip|адрес|сервер|домен)|отправител|您的(?!邮件)|发件人|差出人|送信者"  # noqa: RUF001 Cyrillic
 )
 _US_BESIDE_CODE = re.compile(
     r"\byour?\b|\bips?\b|\bfrom\b|\bsender|\bclient\b|\bconnect|\bspam|\bblock|\bblack|\breput|\babus|\bpolic|"
