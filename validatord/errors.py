@@ -21,6 +21,7 @@ A refusal (a 4xx or 5xx reply) is data and never raised; what stands here are br
     ├── EnqueueFailed                 Redis did not take a chunk; repeating the call is safe
     └── StoreError
         ├── StoreAway                 PostgreSQL is not there; wait and try again
+        ├── NodeTaken                 another process runs under this node's name; stop
         └── LeaseLost                 someone else holds it now; drop the outcome
 """
 
@@ -180,6 +181,10 @@ class StoreError(ValidatordError):
 
 class StoreAway(StoreError):
     """PostgreSQL cannot be reached now."""
+
+
+class NodeTaken(StoreError):
+    """Another process runs under this node's name, or did since we lost its lock: nothing of ours may go on."""
 
 
 class LeaseLost(StoreError):
