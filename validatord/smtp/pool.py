@@ -44,7 +44,7 @@ class SessionPool:
         self._most_idle = most_idle
         self._idle: dict[str, deque[_Idle]] = {}
         self._open: Counter[str] = Counter()
-        self._closing: dict[str, set[_Parting]] = {}
+        self._closing: dict[str, dict[_Parting, None]] = {}  # the oldest first
         self._lingering: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -106,9 +106,12 @@ class SessionPool:
         Waits for the other side to close, at most the session's `quit_timeout`; false if too many are in
         use.
         """
-        surplus = self._open[lane] - limit + 1 - len(self._closing.get(lane, ()))
-        self._dismiss(lane, list(self._idle.get(lane, ()))[: max(0, surplus)])
-        while self._open[lane] >= limit and self._closing.get(lane):
+        while self._open[lane] >= limit:
+            # Anew each time: whoever waited for the same closing may have taken its place.
+            surplus = self._open[lane] - limit + 1 - len(self._closing.get(lane, ()))
+            self._dismiss(lane, list(self._idle.get(lane, ()))[: max(0, surplus)])
+            if not self._closing.get(lane):
+                break
             await next(iter(self._closing[lane])).counted_out.wait()
         return self._open[lane] < limit
 
@@ -156,7 +159,7 @@ class SessionPool:
 
     def _begin_parting(self, lane: str) -> _Parting:
         parting = _Parting()
-        self._closing.setdefault(lane, set()).add(parting)
+        self._closing.setdefault(lane, {})[parting] = None
         return parting
 
     def _end_parting(self, lane: str, parting: _Parting, *, is_known: bool) -> None:
@@ -175,7 +178,7 @@ class SessionPool:
 
     def _count_out(self, lane: str, parting: _Parting) -> None:
         parting.counted_out.set()
-        self._closing[lane].discard(parting)
+        self._closing[lane].pop(parting, None)
         if not self._closing[lane]:
             del self._closing[lane]
         self.closed(lane)

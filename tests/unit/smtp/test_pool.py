@@ -212,6 +212,21 @@ async def test_two_who_make_room_wait_for_the_same_closing() -> None:
         assert at.pool.open_count(LANE) == 1
 
 
+async def test_one_closing_is_room_for_one() -> None:
+    """Of two who waited for the same closing, the one who comes second has another idle session closed."""
+    async with bench() as at:
+        for name in ("a.example", "b.example"):
+            at.pool.give_back(LANE, await at.open(name))
+
+        async def enter() -> bool:
+            has_room = await at.pool.make_room(LANE, 2)
+            at.pool.opened(LANE)
+            return has_room
+
+        assert await asyncio.gather(enter(), enter()) == [True, True]
+        assert (at.pool.open_count(LANE), at.pool.idle_count) == (2, 0)
+
+
 async def test_the_pool_is_bounded() -> None:
     """Beyond its size the oldest session of all lanes goes."""
     async with MXScript() as host:
