@@ -82,6 +82,8 @@ async def run_demo(console: Console, *, folder: Path, hold: Path | None = None) 
             await _hold(hold)
     finally:
         await stage.stop()
+        if stage.postgres is not None:
+            await asyncio.to_thread(stage.postgres.remove)
         shutil.rmtree(folder, ignore_errors=True)
     return shown
 

@@ -63,6 +63,7 @@ def demo(*, keep: bool, folder: Path | None, hold: Path | None) -> None:
     """Verify a sample list against a sandbox internet on this machine: nothing leaves it."""
     home = folder or Path(tempfile.mkdtemp(prefix="validatord-demo-"))
     home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o711)  # as root PostgreSQL runs as another user, who must be able to pass through
     if keep:
         sys.exit(the_demo.run_demo_kept(home))
     asyncio.run(the_demo.run_demo(Console(), folder=home, hold=hold))
