@@ -16,7 +16,8 @@ async def note_stuck(tools: Tools, tier: str, settings: BouncerSettings) -> None
     """Warn, once, about a batch at the head of the line that does not move; nothing is done to it."""
     found = await bouncer_batches.note_stuck(tools.database, tier, settings.stuck_after)
     if found is not None:
-        said = f"{found['status']}, {found['processed']} processed, unchanged since {found['progressed_ts']:%Y-%m-%d %H:%M}"
+        since = f"{found['progressed_ts']:%Y-%m-%d %H:%M}"
+        said = f"{found['status']}, {found['processed']} processed, unchanged since {since}"
         await bouncer_queue.add_dead_letter(tools.database, found["id"], Trouble("stuck", said))
         logger.bind(batch=found["id"], ref=found["batch_id"], said=said).warning(
             "bouncer batch does not move; it may be ended early with: validatord bouncer cancel"
