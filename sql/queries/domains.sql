@@ -2,7 +2,8 @@
 -- What is known of domains; an MX answer that ran out is not.
 SELECT
     d.domain, d.provider_key, d.accept_all, d.accept_all_host_set, d.accept_all_until, d.accept_all_seen,
-    d.accept_all_seen_at, d.spf, d.dmarc, d.last_checked, d.mx_expires_at,
+    d.accept_all_seen_at, d.spf, d.dmarc, d.is_redundant, d.health_checked_at, d.rcpt_day, d.rcpt_count,
+    d.last_checked, d.mx_expires_at,
     CASE WHEN d.mx_expires_at > now() THEN d.mx_answer END AS mx_answer
 FROM domain_cache AS d
 WHERE d.domain = ANY ($1::text[]);
@@ -11,19 +12,22 @@ WHERE d.domain = ANY ($1::text[]);
 -- Keep what a visit learned of domains; what it did not ask for stays.
 INSERT INTO domain_cache AS d (
     domain, has_mx, has_a, mx_hosts, mx_answer, mx_expires_at, last_checked, spf, dmarc, provider_key,
-    accept_all, accept_all_prob, accept_all_host_set, accept_all_until, accept_all_seen, accept_all_seen_at
+    accept_all, accept_all_prob, accept_all_host_set, accept_all_until, accept_all_seen, accept_all_seen_at,
+    is_redundant, health_checked_at, rcpt_day, rcpt_count
 )
 SELECT
     u.domain, coalesce(u.has_mx, false), coalesce(u.has_a, false), coalesce(u.mx_hosts, '[]'::jsonb), u.mx_answer,
     u.mx_expires_at, coalesce(u.looked_up_at, now()), u.spf, u.dmarc, u.provider_key, u.accept_all,
-    u.accept_all_prob, u.accept_all_host_set, u.accept_all_until, u.accept_all_seen, u.accept_all_seen_at
+    u.accept_all_prob, u.accept_all_host_set, u.accept_all_until, u.accept_all_seen, u.accept_all_seen_at,
+    u.is_redundant, u.health_checked_at, u.rcpt_day, u.rcpt_count
 FROM unnest(
     $1::text[], $2::boolean[], $3::boolean[], $4::jsonb[], $5::jsonb[], $6::timestamptz[], $7::timestamptz[],
     $8::text[], $9::text[], $10::text[], $11::text[], $12::integer[], $13::text[], $14::timestamptz[],
-    $15::integer[], $16::timestamptz[]
+    $15::integer[], $16::timestamptz[], $17::boolean[], $18::timestamptz[], $19::date[], $20::integer[]
 ) AS u (
     domain, has_mx, has_a, mx_hosts, mx_answer, mx_expires_at, looked_up_at, spf, dmarc, provider_key,
-    accept_all, accept_all_prob, accept_all_host_set, accept_all_until, accept_all_seen, accept_all_seen_at
+    accept_all, accept_all_prob, accept_all_host_set, accept_all_until, accept_all_seen, accept_all_seen_at,
+    is_redundant, health_checked_at, rcpt_day, rcpt_count
 )
 ORDER BY u.domain
 ON CONFLICT (domain) DO UPDATE SET
@@ -33,8 +37,12 @@ ON CONFLICT (domain) DO UPDATE SET
     mx_answer = coalesce(excluded.mx_answer, d.mx_answer),
     mx_expires_at = CASE WHEN excluded.mx_answer IS NULL THEN d.mx_expires_at ELSE excluded.mx_expires_at END,
     last_checked = CASE WHEN excluded.mx_answer IS NULL THEN d.last_checked ELSE excluded.last_checked END,
-    spf = coalesce(excluded.spf, d.spf),
-    dmarc = coalesce(excluded.dmarc, d.dmarc),
+    spf = CASE WHEN excluded.health_checked_at IS NULL THEN coalesce(excluded.spf, d.spf) ELSE excluded.spf END,
+    dmarc = CASE WHEN excluded.health_checked_at IS NULL THEN coalesce(excluded.dmarc, d.dmarc) ELSE excluded.dmarc END,
+    is_redundant = CASE WHEN excluded.health_checked_at IS NULL THEN d.is_redundant ELSE excluded.is_redundant END,
+    health_checked_at = coalesce(excluded.health_checked_at, d.health_checked_at),
+    rcpt_day = coalesce(excluded.rcpt_day, d.rcpt_day),
+    rcpt_count = CASE WHEN excluded.rcpt_day IS NULL THEN d.rcpt_count ELSE excluded.rcpt_count END,
     provider_key = CASE WHEN excluded.provider_key = '' THEN d.provider_key ELSE excluded.provider_key END,
     accept_all = excluded.accept_all,
     accept_all_prob = excluded.accept_all_prob,

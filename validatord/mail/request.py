@@ -1,7 +1,7 @@
 """Work as values: a request, the lease of a domain, what is known of a domain."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -65,6 +65,10 @@ class DomainFacts:
     accept_all_seen_at: datetime | None = None  # when the last of them was made
     spf: str | None = None
     dmarc: str | None = None
+    is_redundant: bool | None = None  # several MX hosts in several networks
+    health_checked_at: datetime | None = None  # when the three above were looked up
+    rcpt_day: date | None = None  # the day (UTC) on which …
+    rcpt_count: int = 0  # … so many RCPT were sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from validatord.store import queries, rows
 from validatord.store.database import Database, Queryable
 
 _SQL = queries.load("domains")
-_COLUMNS = 16
+_COLUMNS = 20
 
 
 async def load_facts(source: Database | Queryable, domains: Sequence[str]) -> dict[str, DomainFacts]:

@@ -73,6 +73,10 @@ def facts_of(row: Columns) -> DomainFacts:
         accept_all_seen_at=row["accept_all_seen_at"],
         spf=row["spf"],
         dmarc=row["dmarc"],
+        is_redundant=row["is_redundant"],
+        health_checked_at=row["health_checked_at"],
+        rcpt_day=row["rcpt_day"],
+        rcpt_count=row["rcpt_count"],
     )
 
 
@@ -90,6 +94,10 @@ def facts_to_row(facts: DomainFacts) -> tuple[object, ...]:
         facts.accept_all_until,
         facts.accept_all_seen,
         facts.accept_all_seen_at,
+        facts.is_redundant,
+        facts.health_checked_at,
+        facts.rcpt_day,
+        facts.rcpt_count,
     )
 
 

@@ -1,0 +1,84 @@
+-- lock_domains --
+-- Lock the rows of the domains of finished requests, in order.
+SELECT q.domain FROM domain_queue AS q
+WHERE q.domain IN (SELECT r.domain FROM requests AS r WHERE r.id = ANY ($1::bigint[]) AND r.state = 'done')
+ORDER BY q.domain
+FOR UPDATE;
+
+-- lock_requests --
+-- Lock those of the requests that are finished, in order, and return what each counts for.
+SELECT r.id, r.submission_id, r.status, r.reason, r.email, r.deferrals FROM requests AS r
+WHERE r.id = ANY ($1::bigint[]) AND r.state = 'done' AND r.reason <> $2
+ORDER BY r.id
+FOR UPDATE;
+
+-- requeue --
+-- Make finished requests queued again, as if their last attempt had been deferred.
+UPDATE requests AS r
+SET
+    state = 'queued',
+    due_at = $2,
+    deferrals = r.deferrals + 1,
+    deferral_reason = $3,
+    status = NULL,
+    reason = NULL,
+    reasons = NULL,
+    confidence = NULL,
+    mx_host = NULL,
+    reply = NULL,
+    source = NULL,
+    checked_at = NULL,
+    finished_at = NULL
+WHERE r.id = ANY ($1::bigint[]);
+
+-- queue_domains --
+-- Make the domains of queued requests due with them, unless a visit goes on: its end sets the time.
+UPDATE domain_queue AS q
+SET
+    priority = greatest(q.priority, waiting.priority),
+    next_due = greatest(least(q.next_due, $2::timestamptz), q.not_before)
+FROM (
+    SELECT r.domain, max(r.priority) AS priority FROM requests AS r WHERE r.id = ANY ($1::bigint[]) GROUP BY r.domain
+) AS waiting
+WHERE q.domain = waiting.domain AND q.leased_until IS NULL;
+
+-- end_unknown --
+-- Turn the verdict of finished requests into one that says nothing about their mailboxes.
+UPDATE requests AS r
+SET status = 'unknown', reason = $2, reasons = $3, confidence = $4
+WHERE r.id = ANY ($1::bigint[]);
+
+-- retract_validations --
+-- Turn what was concluded about mailboxes since a time into what says nothing; nobody may use it again.
+WITH held AS MATERIALIZED (
+    SELECT v.id FROM email_validation AS v
+    WHERE v.email = ANY ($1::text[]) AND v.checked_at >= $2 AND v.source IN ('probe', 'cache')
+    ORDER BY v.email, v.contact_id
+    FOR UPDATE
+)
+
+UPDATE email_validation AS v
+SET
+    status = 'unknown',
+    reason = $3,
+    reasons = $4,
+    confidence = $5,
+    error = $3,
+    fresh_until = NULL,
+    updated_at = now()
+FROM held AS h
+WHERE v.id = h.id;
+
+-- uncount_finished --
+-- Take requests back from the finished ones of their submissions; the rows must be locked before.
+UPDATE submissions AS s
+SET finished = s.finished - u.requests, finished_at = NULL
+FROM unnest($1::bigint[], $2::bigint[]) AS u (id, requests)
+WHERE s.id = u.id;
+
+-- uncount_outcomes --
+-- Take requests back from the counts by outcome.
+UPDATE submission_counts AS c
+SET requests = c.requests - u.requests
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) AS u (submission_id, status, reason, requests)
+WHERE c.submission_id = u.submission_id AND c.status = u.status AND c.reason = u.reason;
