@@ -12,6 +12,7 @@ A refusal (a 4xx or 5xx reply) is data and never raised; what stands here are br
     │   ├── TLSFailed
     │   └── ProtocolViolation         keeps the raw line
     ├── GateClosed                    breaker open or budget used up; retry_at
+    │   └── Stopping                  we stop; nothing is said about the receiver
     ├── BouncerError
     │   ├── BouncerUnavailable        definite failure of service or network; nothing happened; retry
     │   ├── BouncerRateLimited        429; retry_at
@@ -119,6 +120,10 @@ class GateClosed(ValidatordError):
         super().__init__(f"{cause} until {retry_at.isoformat()}")
         self.cause = cause
         self.retry_at = retry_at
+
+
+class Stopping(GateClosed):
+    """Our own stop closed every gate: nothing more is asked, and nobody has to wait because of it."""
 
 
 class BouncerError(ValidatordError):

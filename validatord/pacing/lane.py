@@ -23,7 +23,7 @@ from validatord.pacing.limits import BookRules, LaneRules
 from validatord.pacing.listing import Listings
 from validatord.pacing.slots import Line, Slots, find_result
 from validatord.pacing.speed import Speed
-from validatord.pacing.turn import LaneShare, TarpitBudget, Turn
+from validatord.pacing.turn import Closing, LaneShare, TarpitBudget, Turn
 
 # What another version wrote may be unreadable: a lane then begins anew, slowly.
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
@@ -148,6 +148,7 @@ class Lane:
             self._end_turn(turn)
 
     async def _wait_for_turn(self, priority: int) -> Turn:
+        self.share.closing.check(self._clock)
         if (closed := self._find_closure()) is not None:
             raise self._error_of(closed)
         place = self._line.join(priority)
@@ -179,6 +180,8 @@ class Lane:
 
     def refresh(self) -> None:
         """Admit whoever may go now, or send everybody home if the gate was closed meanwhile."""
+        if self.share.closing.is_begun:
+            self._line.turn_away(lambda: self.share.closing.error(self._clock))
         closed = self._find_closure()
         # Those behind a trial may wait for its end: it opens or closes the gate for them.
         if closed is not None and closed[0] != "trial":
@@ -191,24 +194,23 @@ class Lane:
 
     # --- how fast -----------------------------------------------------------------------------
 
-    @property
-    def rcpt_left(self) -> int | None:
-        """How many RCPT are left today; None: no limit."""
-        return self.speed.rcpt_left
-
     async def pace_session(self) -> None:
-        """Wait until a new session may be opened; GateClosed if this hour's are used up."""
+        """Wait until a new session may be opened; GateClosed if this hour's are used up, or at our stop."""
         if (closed := self._find_session_closure()) is not None:
             raise self._error_of(closed)
-        await self.speed.take_session()
+        await self.share.closing.wait(self.speed.take_session, self._clock)
 
     async def pace_rcpt(self, count: int = 1) -> None:
-        """Wait until so many RCPT may be sent, and count them.
+        """Wait until so many RCPT may be sent, and count them; GateClosed at our stop.
 
         A daily budget that runs out in the middle of a conversation closes the gate behind it.
         """
+        await self.share.closing.wait(lambda: self.pace_control(count), self._clock)
+
+    async def pace_control(self, count: int = 1) -> None:
+        """The same for a control, which our stop must not end: without it what was answered says nothing."""
         await self.speed.take_rcpt(count)
-        if self.rcpt_left == 0:
+        if self.speed.rcpt_left == 0:
             self.refresh()
 
     # --- what it learns -----------------------------------------------------------------------
@@ -276,6 +278,7 @@ class LaneBook:
         self._rules = rules or BookRules()
         self.changed = asyncio.Event()
         self.tarpits = TarpitBudget(self._rules.most_slow_turns)
+        self._closing = Closing()
         self._listings = Listings(clock, pause=self._rules.listing_pause)
         self._hosts = HostBreakers(
             clock,
@@ -316,8 +319,14 @@ class LaneBook:
         """Return the names of the lanes that can take no further visit now."""
         return [name for name, lane in self._lanes.items() if not lane.has_room()]
 
+    def close(self) -> None:
+        """Let nobody in any more, for good; who speaks ends after the next answers."""
+        self._closing.begin()
+        for lane in self._lanes.values():
+            lane.refresh()
+
     def _open_lane(self, name: str, identity_name: str, pace: Pace) -> Lane:
-        share = LaneShare(identity_name, self.tarpits, self._listings, self._hosts, self.changed.set)
+        share = LaneShare(identity_name, self.tarpits, self._listings, self._hosts, self.changed.set, self._closing)
         lane = self._lanes[name] = Lane(name, pace, self._clock, self._rng, self._rules.lane, share)
         kept = self._kept.pop(name, None)
         if kept is not None:

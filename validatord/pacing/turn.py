@@ -1,8 +1,11 @@
 """The right to hold one conversation, and what all turns of a process share."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from validatord.clock import Clock
+from validatord.errors import Stopping
 from validatord.pacing.hosts import HostBreakers
 from validatord.pacing.listing import Listings
 
@@ -29,6 +32,43 @@ class TarpitBudget:
         self.used -= 1
 
 
+class Closing:
+    """Our own stop: from its beginning nobody is let in, and whoever waits for a token is sent home."""
+
+    def __init__(self) -> None:
+        self.is_begun = False
+        self._waits: set[asyncio.Timeout] = set()
+
+    def begin(self) -> None:
+        """End every wait; a conversation then ends where its next recipient would have to be paced."""
+        self.is_begun = True
+        now = asyncio.get_running_loop().time()
+        for wait in self._waits:
+            wait.reschedule(now)
+
+    def error(self, clock: Clock) -> Stopping:
+        """Return what those who are not let in get."""
+        return Stopping("our own stop", clock.now())
+
+    def check(self, clock: Clock) -> None:
+        """Raise Stopping if it has begun."""
+        if self.is_begun:
+            raise self.error(clock)
+
+    async def wait(self, make: Callable[[], Awaitable[None]], clock: Clock) -> None:
+        """Wait for something that may take long; raises Stopping at our stop."""
+        self.check(clock)
+        wait = asyncio.timeout(None)
+        self._waits.add(wait)
+        try:
+            async with wait:
+                await make()
+        except TimeoutError:
+            raise self.error(clock) from None
+        finally:
+            self._waits.discard(wait)
+
+
 @dataclass(frozen=True, slots=True)
 class LaneShare:
     """What a lane shares with the others; the defaults are for a lane by itself."""
@@ -38,6 +78,7 @@ class LaneShare:
     listings: Listings | None = None
     hosts: HostBreakers | None = None
     on_room: Callable[[], None] = lambda: None
+    closing: Closing = field(default_factory=Closing)
 
 
 class Turn:

@@ -66,7 +66,8 @@ class Envelopes:
         is_new = self._is_new_needed(len(lines), is_extra=is_extra, smtputf8=smtputf8)
         if self._is_spent(is_new=is_new, is_extra=is_extra):
             return []
-        await self._guide.pace(len(lines))
+        pace = self._guide.pace_control if is_extra else None
+        await (pace or self._guide.pace)(len(lines))
         if self._is_spent(is_new=is_new, is_extra=is_extra):  # it may have been a long wait
             return []
         rcpts: list[Command] = [(Stage.RCPT, line) for line in lines]

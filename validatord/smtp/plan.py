@@ -49,15 +49,17 @@ def _never(_: ReplyReading) -> bool:
 class Guide:
     """The judgement of others, asked while speaking.
 
-    `read` says what a reply to a recipient means. `pace` is awaited before each group with the number
-    of its RCPT and may raise `GateClosed`. `stop_early` ends the conversation after such a reading;
-    `wants_postmaster` tells which refusals are worth a control with postmaster.
+    `read` says what a reply to a recipient means. `pace` is awaited before each group of targets with
+    the number of its RCPT and may raise `GateClosed`; `pace_control` before a control, without which
+    the targets already answered could not be judged. `stop_early` ends the conversation after such a
+    reading; `wants_postmaster` tells which refusals are worth a control with postmaster.
     """
 
     read: Callable[[Reply, Stage, str], ReplyReading]
     pace: Callable[[int], Awaitable[None]]
     stop_early: Callable[[ReplyReading], bool] = _never
     wants_postmaster: Callable[[ReplyReading], bool] = _never
+    pace_control: Callable[[int], Awaitable[None]] | None = None  # None: as `pace`
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,7 @@ class Asker:
         return plan.Guide(
             read=read,
             pace=self._lane.pace_rcpt,
+            pace_control=self._lane.pace_control,
             stop_early=decide.is_about_us,
             wants_postmaster=decide.wants_postmaster,
         )

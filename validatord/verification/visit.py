@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from loguru import logger
 
-from validatord.errors import GateClosed
+from validatord.errors import GateClosed, Stopping
 from validatord.lookup.walk import order_hosts
 from validatord.mail.mx import MXAnswer, MXOutcome
 from validatord.mail.probe import ProbeReport
@@ -148,6 +148,8 @@ def _noting_gate(visit: Visit) -> Generator[None]:
     """A closed gate puts the domain back until it opens; nothing is said about any mailbox."""
     try:
         yield
+    except Stopping:
+        return  # it was we who ended it: the domain is due at once, for whoever comes next
     except GateClosed as closed:
         visit.not_before = closed.retry_at
         visit.gate_cause = closed.cause

@@ -341,10 +341,10 @@ async def test_a_daily_budget_closes_the_gate_behind_the_conversation() -> None:
     lane = make_lane(clock, sessions=1, rcpt_per_day=3)
     inside, waiting = await invite(lane, 2)
     await lane.pace_rcpt(2)
-    assert lane.rcpt_left == 1
+    assert lane.speed.rcpt_left == 1
     assert not waiting.task.done()
     await lane.pace_rcpt(2)
-    assert lane.rcpt_left == 0
+    assert lane.speed.rcpt_left == 0
     with pytest.raises(GateClosed, match="rcpt_per_day") as raised:
         await waiting.task
     assert raised.value.retry_at == clock.now().replace(hour=0, minute=0) + timedelta(days=1)
@@ -420,7 +420,7 @@ async def test_another_pace_holds_at_once() -> None:
     lane.apply(Pace(sessions=3, sessions_per_hour=1, rcpt_per_day=9), FAST)
     await settle()
     assert [guest.is_in for guest in guests] == [True, True, True]
-    assert lane.rcpt_left == 9
+    assert lane.speed.rcpt_left == 9
     await lane.pace_session()
     assert lane.retry_at() is not None
     await dismiss(guests)
@@ -449,7 +449,7 @@ async def test_a_lane_survives_a_restart(spoil: Callable[[Lane], None], pace: di
     other.restore(json.loads(json.dumps(lane.snapshot())))
     assert other.retry_at() == lane.retry_at()
     assert other.snapshot() == lane.snapshot()
-    assert other.rcpt_left == lane.rcpt_left
+    assert other.speed.rcpt_left == lane.speed.rcpt_left
     assert other.is_one_rcpt_per_envelope
 
 

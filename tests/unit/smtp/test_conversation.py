@@ -1,6 +1,7 @@
 """What is asked in which order, and what is reported as answered, unanswered or never asked."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -19,7 +20,7 @@ from tests.unit.smtp.talk import (
     session_with,
 )
 from validatord.clock import SystemClock
-from validatord.errors import AddressSyntaxError, Disconnected, GateClosed, ProtocolViolation, ReplyTimeout
+from validatord.errors import AddressSyntaxError, Disconnected, GateClosed, ProtocolViolation, ReplyTimeout, Stopping
 from validatord.mail.transcript import Exchange
 from validatord.mail.verdict import Meaning, Stage
 from validatord.smtp.conversation import converse
@@ -580,6 +581,24 @@ async def test_a_gate_that_closes_in_between() -> None:
         assert answer_codes(report) == {"a": 550, "b": 550}
         assert (report.unanswered, report.failure) == (mailboxes("c"), None)
         assert session.is_reusable
+
+
+async def test_a_control_is_asked_after_the_gate_closed_for_targets() -> None:
+    """What was accepted before our stop is judged by its control; no further target is asked."""
+    pace, pace_control = Pace(), Pace()
+
+    async def stop_at_second(_count: int) -> None:
+        if len(pace.asked) > 1:
+            raise Stopping("our own stop", datetime(2026, 1, 1, tzinfo=UTC))
+
+    pace.before = stop_at_second
+    guide = replace(make_guide(pace), pace_control=pace_control)
+    async with MXScript(mailbox_script({CONTROL[0]: NO})) as host, session_with(host) as session:
+        report = await converse(session, make_plan("a", "b", control=CONTROL, rcpt_per_envelope=1), guide)
+        assert isinstance(report.gate, Stopping)
+        assert (answer_codes(report), codes(list(report.control))) == ({"a": 250}, [550])
+        assert report.unanswered == mailboxes("b")
+    assert pace_control.asked == [1]
 
 
 async def test_an_early_stop_leaves_the_rest_unanswered() -> None:
