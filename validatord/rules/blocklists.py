@@ -6,9 +6,6 @@ name the same one, our address is listed there, and going on elsewhere makes it 
 
 import re
 
-from validatord.mail.reply import Reply
-from validatord.rules.reply_text import fold
-
 # The name we give it, and how replies call it; the first that fits is taken.
 _LISTS = tuple(
     (name, re.compile(pattern))
@@ -33,7 +30,6 @@ _LISTS = tuple(
 )
 
 
-def find_blocklist(reply: Reply) -> str:
-    """Return the shared block list a reply names, or "" for none that is known."""
-    text = fold(" ".join(reply.lines))
+def find_blocklist(text: str) -> str:
+    """Return the shared block list that a reply's normalised text names, or "" for none that is known."""
     return next((name for name, pattern in _LISTS if pattern.search(text)), "")

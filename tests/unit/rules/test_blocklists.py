@@ -4,6 +4,7 @@ import pytest
 
 from validatord.mail.reply import Reply
 from validatord.rules.blocklists import find_blocklist
+from validatord.rules.reply_text import normalise_text
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ from validatord.rules.blocklists import find_blocklist
 )
 def test_it_is_found_by_name_or_address(text: str, name: str) -> None:
     """By the zone, the site, or the name alone, whatever the case."""
-    assert find_blocklist(Reply(554, (text,))) == name
+    assert find_blocklist(normalise_text(Reply(554, (text,)), "spamhaus@example.com")) == name
 
 
 @pytest.mark.parametrize(
@@ -30,15 +31,16 @@ def test_it_is_found_by_name_or_address(text: str, name: str) -> None:
         "IP address is block listed",
         "5.7.606 Access denied, banned sending IP [192.0.2.9]",
         "5.7.0 Blocked - see https://ipcheck.proofpoint.com/?ip=192.0.2.9",
+        "550 5.7.1 <spamhaus@example.com>: your IP is banned here",
         "",
     ],
 )
 def test_a_receivers_own_list_is_none(text: str) -> None:
     """A block that holds at one receiver alone says nothing about others."""
-    assert find_blocklist(Reply(554, (text,))) == ""
+    assert find_blocklist(normalise_text(Reply(554, (text,)), "spamhaus@example.com")) == ""
 
 
 def test_any_line_may_name_it() -> None:
     """The words stand in the middle of a long reply as often as at its end."""
     reply = Reply(554, ("mx.example.com", "see www.spamhaus.org/sbl", "closing connection"))
-    assert find_blocklist(reply) == "spamhaus"
+    assert find_blocklist(normalise_text(reply, "")) == "spamhaus"
