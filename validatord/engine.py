@@ -2,6 +2,10 @@
 
 Builds the tools, holds the node's lock, runs the loops of verification. Doors (arq, HTTP) are the
 daemon's. Stops in order: dispatcher, visits, recorder, leases, sessions, lock.
+
+When PostgreSQL goes away the lock goes with it. It is taken again under the same epoch, so that what is
+under way is written and not asked again; where another process has taken the node meanwhile, `fenced` is
+set and whoever owns the engine stops it.
 """
 
 import asyncio
@@ -16,7 +20,7 @@ from loguru import logger
 
 from validatord import data
 from validatord.clock import Clock
-from validatord.errors import ConfigurationError
+from validatord.errors import ConfigurationError, NodeTaken
 from validatord.lookup.mx import MXLookup
 from validatord.lookup.provider import ProviderDirectory
 from validatord.lookup.resolver import Resolver
@@ -39,6 +43,8 @@ _CONTROL_SECRET = "accept_all"  # noqa: S105 the name of a secret, not one
 _SNAPSHOT_SECONDS = 30.0
 _POLICY_SECONDS = 15.0
 _POOL_SECONDS = 1.0
+_LOCK_SECONDS = 0.5
+_LAST_WRITE_SECONDS = 2.0
 _NO_POLICY = ClientPolicy()
 
 
@@ -65,6 +71,7 @@ class Engine:
         self.clock = clock
         self.rng = rng
         self.node = snapshot().service.node
+        self.fenced = asyncio.Event()
         self._policies: dict[str, ClientPolicy] = {}
         self._running: _Running | None = None
 
@@ -88,39 +95,51 @@ class Engine:
         """Take the node's lock and start the loops.
 
         Raises:
-            StoreError: a daemon of this name runs already.
+            NodeTaken: a daemon of this name runs already.
+            StoreAway: PostgreSQL went away meanwhile.
         """
-        settings = self.snapshot()
         lock = await nodes.NodeLock.acquire(self.database, self.node)
-        resolver = Resolver(settings.lookup, self.clock)
-        tools = await self._build_tools(settings, resolver)
-        visitor = Visitor(tools)
-        dispatcher = self._build_dispatcher(tools, visitor)
-        self._running = _Running(lock, resolver, tools, visitor, dispatcher, self._build_loops(tools, dispatcher))
-        dispatcher.wake = self._running.loops["dispatcher"].wake
-        await self._load_policies()
+        try:
+            self._running = await self._build(lock)
+            await self._load_policies()
+        except BaseException:
+            await lock.aclose()
+            raise
         for name, work in self._jobs().items():
             self._running.tasks.append(asyncio.create_task(work, name=name))
 
     async def stop(self) -> None:
-        """Stop in order; running visits get the grace time."""
+        """Stop in order: conversations end after the answers they wait for, or after the grace time."""
         running = self.running
-        grace = self.snapshot().service.stop_grace.total_seconds()
+        tools = running.tools
         running.stop.set()
+        tools.lanes.close()
+        parting = asyncio.ensure_future(tools.pool.aclose())  # idle sessions need not wait for the visits
+        grace = 0.0 if self.fenced.is_set() else self.snapshot().service.stop_grace.total_seconds()
         await running.dispatcher.drain(grace)
-        running.tools.recorder.close()
-        await asyncio.gather(*running.tasks, return_exceptions=True)
-        try:
-            async with asyncio.timeout(2):
-                await leases.release_all(self.database, self.node, running.lock.epoch)
-                await self._save_lanes()
-        except (OSError, TimeoutError, Exception):  # noqa: BLE001 the lease time is the second net
-            logger.warning("leases could not be given back; they expire by themselves")
-        await running.tools.pool.aclose()
-        await running.tools.lookup.aclose()
+        tools.recorder.close()
+        await _end(running.tasks, _LAST_WRITE_SECONDS)
+        await self._give_back(running)
+        await parting
+        await tools.pool.aclose()
+        await tools.lookup.aclose()
         await running.resolver.aclose()
         await running.lock.aclose()
         self._running = None
+
+    def hurry(self) -> None:
+        """End running visits now, in the middle of their conversations."""
+        if self._running is not None:
+            for task in self._running.dispatcher.active.values():
+                task.cancel()
+
+    async def _give_back(self, running: _Running) -> None:
+        try:
+            async with asyncio.timeout(_LAST_WRITE_SECONDS):
+                await leases.release_all(self.database, self.node, running.lock.epoch)
+                await self._save_lanes()
+        except Exception:  # noqa: BLE001 a stop goes on, whatever the ledger says
+            logger.warning("leases could not be given back; the next start does it")
 
     def apply(self, settings: Settings) -> None:
         """Put reloaded settings in force for what is not read from a visit's own snapshot."""
@@ -137,6 +156,16 @@ class Engine:
         return last is not None and self.clock.now() - last < timedelta(seconds=within_seconds)
 
     # --- building ------------------------------------------------------------------------------
+
+    async def _build(self, lock: nodes.NodeLock) -> _Running:
+        settings = self.snapshot()
+        resolver = Resolver(settings.lookup, self.clock)
+        tools = await self._build_tools(settings, resolver)
+        visitor = Visitor(tools)
+        dispatcher = self._build_dispatcher(tools, visitor)
+        running = _Running(lock, resolver, tools, visitor, dispatcher, self._build_loops(tools, dispatcher))
+        dispatcher.wake = running.loops["dispatcher"].wake
+        return running
 
     async def _build_tools(self, settings: Settings, resolver: Resolver) -> Tools:
         if not settings.lookup.public_addresses_only:
@@ -205,6 +234,9 @@ class Engine:
 
     def _build_loops(self, tools: Tools, dispatcher: Dispatcher) -> dict[str, Loop]:
         async def reap() -> int:
+            if self.running.lock.lost.is_set():
+                return 0
+            await dispatcher.renew_once()  # after an outage ours may have run out, too
             return await leases.reap(self.database)
 
         async def sweep_pool() -> int:
@@ -213,6 +245,7 @@ class Engine:
 
         store = self.snapshot().store
         plans: dict[str, tuple[Callable[[], Coroutine[Any, Any, int]], Callable[[], float]]] = {
+            "node lock": (self._keep_lock, lambda: _LOCK_SECONDS),
             "dispatcher": (dispatcher.run_once, lambda: self._seconds("dispatch_interval")),
             "renewer": (dispatcher.renew_once, lambda: store.lease.total_seconds() / 4),
             "reaper": (reap, lambda: self._seconds("reap_interval")),
@@ -246,6 +279,23 @@ class Engine:
 
     # --- what the loops do ---------------------------------------------------------------------
 
+    async def _keep_lock(self) -> int:
+        lock = self.running.lock
+        if not lock.lost.is_set() or self.fenced.is_set():
+            return 0
+        try:
+            await lock.resume(self.database)
+        except NodeTaken as taken:
+            logger.bind(node=self.node, epoch=lock.epoch, found=str(taken)).error(
+                "this node belongs to another process"
+            )
+            self.fenced.set()
+            return 0
+        logger.bind(node=self.node, epoch=lock.epoch).info("node lock taken again")
+        await self.running.dispatcher.renew_once()
+        self.wake()
+        return 1
+
     async def _save_lanes(self) -> int:
         states = self.running.tools.lanes.snapshot()
         await lanes.save_states(self.database, self.node, states)
@@ -265,6 +315,14 @@ class Engine:
     def policy_of(self, client: str) -> ClientPolicy:
         """Return a client's policy; the empty one changes nothing."""
         return self._policies.get(client, _NO_POLICY)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]], patience_seconds: float) -> None:
+    """Wait for the end of tasks that were told to stop; while PostgreSQL is away a write may never end."""
+    _, late = await asyncio.wait(tasks, timeout=patience_seconds)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def find_full_lanes(book: LaneBook) -> tuple[str, ...]:

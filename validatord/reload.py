@@ -6,8 +6,13 @@ Pure: nothing is logged and nothing is held here; the daemon logs the result and
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from validatord import errors, settings_text
 from validatord.settings import ReloadableTree, Settings, StaticTree
+
+# Static sections hold these for the reader's sake; nothing is built from them that a reload could not change.
+_LIVE = {"service": ("log_level", "log_format", "stop_grace")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +36,15 @@ def reload(current: Settings, load: Callable[[], Settings]) -> ReloadResult:
         wanted = load()
     except errors.ConfigurationError as error:
         return ReloadResult(None, problems=tuple(error.problems))
-    differences = settings_text.compare(current, wanted)
-    sections = {name: getattr(current, name) for name in StaticTree.model_fields}
+    sections = {name: _renew(name, getattr(current, name), getattr(wanted, name)) for name in StaticTree.model_fields}
     sections |= {name: getattr(wanted, name) for name in ReloadableTree.model_fields}
+    settings = Settings.of(**sections)
     return ReloadResult(
-        Settings.of(**sections),
-        changed=tuple(text for section, text in differences if section in ReloadableTree.model_fields),
-        needs_restart=tuple(text for section, text in differences if section in StaticTree.model_fields),
+        settings,
+        changed=tuple(text for _, text in settings_text.compare(current, settings)),
+        needs_restart=tuple(text for _, text in settings_text.compare(settings, wanted)),
     )
+
+
+def _renew(name: str, current: BaseModel, wanted: BaseModel) -> BaseModel:
+    return current.model_copy(update={key: getattr(wanted, key) for key in _LIVE.get(name, ())})

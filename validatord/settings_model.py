@@ -42,13 +42,14 @@ class ServiceSettings(Section):
         default="", description="Where embedded stores keep their data; empty: a folder of the user's."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Least level that is logged."
+        default="INFO", description="Least level that is logged; also read again at a reload."
     )
     log_format: Literal["text", "json"] = Field(
-        default="text", description="One line of text or one JSON object per event."
+        default="text", description="One line of text or one JSON object per event; also read again at a reload."
     )
     stop_grace: DurationOrZero = Field(
-        default=timedelta(seconds=8), description="How long running visits may finish at a stop."
+        default=timedelta(seconds=6),
+        description="How long running visits may finish at a stop; also read again at a reload.",
     )
 
 
@@ -179,6 +180,10 @@ class PacingSettings(Section):
     )
     open_for: DurationOrZero = Field(default=timedelta(minutes=45), description="How long that breaker stays open.")
     is_slow_start: bool = Field(default=True, description="Lanes start with one session and grow with success.")
+    is_network_counted: bool = Field(
+        default=True,
+        description="Count MX hosts below their own domain's name by their /24 or /48 as well: pools wear such names.",
+    )
     warm_up: int = Field(
         default=0, ge=0, description="RCPT per day and lane in a lane's first week, doubling weekly; 0: no warm-up."
     )

@@ -57,6 +57,8 @@ class Dispatcher:
         if room <= 0 or self.is_paused:
             return 0
         leased = await self.hands.lease(room)
+        if self.is_paused:
+            return 0  # a stop began meanwhile: what was leased is given back with everything else
         for work in leased:
             self._start(work)
         if len(leased) == room == _MOST_AT_ONCE:

@@ -25,6 +25,16 @@ def test_static_part_stays() -> None:
     assert found.needs_restart == ('service.node: "validatord" → "other"',)
 
 
+def test_how_it_logs_is_taken_over_at_once() -> None:
+    """The log's level is wanted now, not after a restart; its section's other keys wait."""
+    wanted = Settings.of(service={"log_level": "DEBUG", "stop_grace": "1s", "node": "other"})
+    found = reload(Settings(), lambda: wanted)
+
+    assert found.settings == Settings.of(service={"log_level": "DEBUG", "stop_grace": "1s"})
+    assert found.changed == ('service.log_level: "INFO" → "DEBUG"', 'service.stop_grace: "6s" → "1s"')
+    assert found.needs_restart == ('service.node: "validatord" → "other"',)
+
+
 def test_wrong_settings_change_nothing() -> None:
     """With any problem there is nothing to put in force, and every problem is told."""
 
