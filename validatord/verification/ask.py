@@ -58,9 +58,12 @@ class Asker:
         while self._visit.pending and self._walk.stop is not None and not self._is_answered_for_all:
             priority = self._visit.pending[0].requests[0].priority
             async with self._lane.turn(priority) as turn:
-                await self._converse(turn)
+                answered = await self._converse(turn)
+            if answered:
+                # Outside the turn: others of the lane speak while this is written.
+                await self._settle(answered)
 
-    async def _converse(self, turn: Turn) -> None:
+    async def _converse(self, turn: Turn) -> list[tuple[Case, ProbeReport]]:
         batch = self._take(turn)
         answered: list[tuple[Case, ProbeReport]] = []
         try:
@@ -68,8 +71,7 @@ class Asker:
         finally:
             done = {case.mailbox for case, _ in answered}
             self._visit.pending.extendleft(reversed([case for case in batch if case.mailbox not in done]))
-        if answered:
-            await self._settle(answered)
+        return answered
 
     def _take(self, turn: Turn) -> list[Case]:
         """Take the next mailboxes, all with the same envelope sender."""
