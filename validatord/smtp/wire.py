@@ -39,6 +39,7 @@ class Wire(asyncio.BufferedProtocol):
         self._is_closing = False
         self._quit_timer: asyncio.TimerHandle | None = None
         self._is_handshaking = False
+        self._is_fresh_tls = False  # nothing was sent since the handshake
         self._closed = asyncio.Event()
         self._has_other_ended = False
         self._on_closed: list[Callable[[], None]] = []
@@ -80,7 +81,8 @@ class Wire(asyncio.BufferedProtocol):
             return False
         if self._replies or not self._parser.is_empty:
             self.fail(ProtocolViolation("something was said without a command"))
-        elif _is_readable(self._transport):
+        # RFC 8446 4.6.1: after the handshake the other side may send session tickets, unasked and silent.
+        elif not self._is_fresh_tls and _is_readable(self._transport):
             self.fail(Disconnected("the other side spoke or closed while nothing was asked"))
         return self.failure is None
 
@@ -93,6 +95,7 @@ class Wire(asyncio.BufferedProtocol):
         data = commands.encode_group(lines)
         if self.failure is None and not self._is_closing:
             self._expected += len(lines)
+            self._is_fresh_tls = False
             self._write(data)
 
     async def reply(self, timeout_seconds: float, *, whole: bool = False) -> Reply | None:
@@ -122,7 +125,8 @@ class Wire(asyncio.BufferedProtocol):
             self._is_handshaking = True
             await self._wait(timeout_seconds, TLSFailed("no TLS handshake in time"))
             self._is_handshaking = False
-        return self.failure is None
+        self._is_fresh_tls = self.failure is None
+        return self._is_fresh_tls
 
     def fail(self, failure: SessionFailed) -> None:
         """Keep the first breakdown and drop the connection at once."""

@@ -1,15 +1,19 @@
 """STARTTLS: used when offered, never trusted with what came before it."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
+import threading
 
 import pytest
 
 from tests.fakes.clock import FakeClock, settle
-from tests.fakes.mx_script import DROP, HANG, RESET, TLS, WITH_TLS, Connection, MXScript
+from tests.fakes.mx_script import DROP, HANG, RESET, TLS, WITH_TLS, Connection, MXScript, server_context
 from tests.unit.smtp.talk import IDENTITY, MAIL, RSET, codes, make_settings, rcpt, session_with
 from validatord.errors import Disconnected, ProtocolViolation, TLSFailed
 from validatord.mail.verdict import Stage
+from validatord.smtp.dialogue import Session
 from validatord.smtp.session import Target, open_session
 from validatord.smtp.tls import TLSLayer, opportunistic_context
 
@@ -40,6 +44,42 @@ async def test_tls_is_used_when_offered_and_forgets_the_first_ehlo() -> None:
         assert session.tls in repr(session)
         await session.close()
     assert [command.split()[0] for command in host.seen] == ["EHLO", "STARTTLS", "EHLO", "MAIL", "RCPT", "QUIT"]
+
+
+def serve_tls(listener: socket.socket, has_spoken: threading.Event) -> None:
+    """A host with a thread of its own: its session tickets arrive whether our loop runs or not."""
+    plain, _ = listener.accept()
+    with plain:
+        plain.sendall(b"220 mx.example.com\r\n")
+        for answer in (b"250-mx.example.com\r\n250 STARTTLS\r\n", b"220 go\r\n"):
+            plain.recv(1024)
+            plain.sendall(answer)
+        with contextlib.suppress(OSError), server_context().wrap_socket(plain, server_side=True) as wrapped:
+            has_spoken.set()
+            while wrapped.recv(1024):
+                wrapped.sendall(b"250 mx.example.com\r\n")
+
+
+async def test_session_tickets_are_nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tickets that lie in the kernel when EHLO is to go out end no session (RFC 8446 4.6.1)."""
+    has_spoken = threading.Event()
+    secure = Session.secure
+
+    async def secure_slowly(self: Session) -> bool:
+        is_secured = await secure(self)
+        assert has_spoken.wait(5)  # and nothing is read meanwhile
+        return is_secured
+
+    monkeypatch.setattr(Session, "secure", secure_slowly)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve_tls, args=(listener, has_spoken))
+        thread.start()
+        target = Target("mx.example.com", "127.0.0.1", listener.getsockname()[1])
+        session = await open_session(target, IDENTITY, make_settings(), FakeClock())
+        assert session.tls == "TLSv1.3"
+        assert codes(await session.group([MAIL])) == [250]
+        session.abort()
+        await asyncio.to_thread(thread.join)
 
 
 @pytest.mark.parametrize(
