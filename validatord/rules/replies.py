@@ -10,8 +10,8 @@ import re
 from validatord.mail.reply import EnhancedCode, Reply
 from validatord.mail.verdict import Meaning, ReplyReading, Scope, Stage
 from validatord.rules import quirks, reply_codes, reply_wait
-from validatord.rules.reply_rule import RuleIndex, load_rules
-from validatord.rules.reply_text import cut_address, normalise_text
+from validatord.rules.reply_rule import RuleIndex, TextRule, load_rules
+from validatord.rules.reply_text import cut_address, name_recipient, normalise_text
 
 __all__ = ["normalise_text", "read_reply"]
 
@@ -58,17 +58,23 @@ _EARLIER: dict[Meaning, Meaning] = {
 _DECIDES_A_MAILBOX = frozenset({Meaning.NO_SUCH_MAILBOX, Meaning.MAILBOX_DISABLED})
 _US_IN_TEXT = re.compile(
     r"\bspam|(?<!may be )\bblack ?list|\breputation|\bdnsbl|\brbl\b|\bsender\b|\bspf\b|\brdns\b|\bptr\b|"
-    r"\bpolic(?:y|ies)\b|\byour (?:ip|host|server|network|domain|isp)\b(?! admin)|"
+    r"\bpolic(?:y|ies)\b|\blimit|\btoo many\b|\bmaximum number|\battack|"
+    r"\b(?:your|sending|source|client|connecting|originating|remote|reply|return|from) (?:e?-?mail |ip )?"
+    r"(?:ip|host(?! said)|hostname|address(?! ?book)|server(?! (?:said|returned))|domain|account|mail ?box|network|"
+    r"provider|isp|client|mta|path)\b"
+    r"(?! admin)|\breturn[ -]path|\boriginator|\b(?:helo|ehlo)\b|\bthis client\b|\bhost ?name\b|"
+    r"\byou (?:are sending|send|sent) (?:as|from)\b|"
     r"\bfrom (?:outside|you|your|this|the|ip|unknown)\b(?! server)|"
     r"\bblocked (?:ip|using|by(?! (?:the |our |an )?(?:system )?admin))\b|"
-    r"\b(?:ihre?[mnrs]?|votre|sua?|seu|tu[oa]|twoj\w*|uw) (?:e-?mail-?)?(?:ip|adres|direcc|indiriz|endere|server|domain)|"
+    r"\b(?:ihre?[mnrs]?|votre|sua?|seu|tu[oa]|twoj\w*|uw) (?:e-?mail-?)?"
+    r"(?:ip|adres|direcc|indiriz|endere|server|domain)|"
     r"\babsender|\bexpedit|\bremitente|\bremetente|\bmittente|\bnadawc|\bafzender|"
     r"\bваш\S* (?:ip|адрес|сервер|домен)|отправител|您的(?!邮件)|发件人|差出人|送信者"  # noqa: RUF001 Cyrillic
 )
 _US_BESIDE_CODE = re.compile(
     r"\byour?\b|\bips?\b|\bfrom\b|\bsender|\bclient\b|\bconnect|\bspam|\bblock|\bblack|\breput|\babus|\bpolic|"
     r"\bden(?:y|ied)\b|\brefus|\bforbid|\bprohibit|\blisted\b|\blimit|\btoo many|\bnetwork|\badministrat|"
-    r"\btls\b|\bauthent|\bservice\b"
+    r"\btls\b|\bauthent|\bservice\b|\bsending\b|\bsource\b|\boriginat|\breply\b|\breturn\b|\b(?:host|server|helo)\b"
 )
 # RFC 4954 6: answers to a client that wants to log in, never about a recipient.
 _LOGIN_CODES = frozenset({534, 535, 538})
@@ -119,13 +125,24 @@ def _read_refusal(reply: Reply, stage: Stage, text: str, mx_host: str, recipient
     if quirk is not None:
         return quirk.meaning, f"quirk:{quirk.name}"
     enhanced = Reply(reply.code, tuple(cut_address(line, recipient) for line in reply.lines)).enhanced
-    rule = INDEX.find(text, str(reply.code)) if reply.code not in _LOGIN_CODES else None
+    rule = _find_rule(reply, text, recipient)
     if rule is not None:
         return _doubt(rule.meaning, f"text:{rule.name}", text, _US_IN_TEXT, enhanced)
     meaning = reply_codes.read_enhanced(enhanced, reply.code) if enhanced is not None else None
     if meaning is not None:
         return _doubt(meaning, f"code:{enhanced}", text, _US_BESIDE_CODE, None)
     return reply_codes.read_bare(reply.code, stage, has_text=bool(text)), f"bare:{reply.code}"
+
+
+def _find_rule(reply: Reply, text: str, recipient: str) -> TextRule | None:
+    if reply.code in _LOGIN_CODES:
+        return None
+    code = str(reply.code)
+    rule = INDEX.find(text, code)
+    if rule is None:
+        named = name_recipient(reply, recipient)
+        rule = INDEX.find(named, code) if named is not None else None
+    return rule
 
 
 def _doubt(

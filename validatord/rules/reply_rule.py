@@ -44,7 +44,7 @@ _MACROS = {
     ),
     "{box}": (
         rf"{_NOT_OURS}(?:users?|user ?(?:name|id)|mail[ -]?box(?:es)?|accounts?|recipients?|addressees?|alias|"
-        r"in ?box|e-?mail (?:address|account)|address|contact|customer|subscriber)"
+        r"in ?box|e-?mail (?:address|account)|address|contact|customer|subscriber|person)"
     ),
     # Who or what may be unknown besides a mailbox.
     "{unknown}": (

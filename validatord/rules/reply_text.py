@@ -20,7 +20,8 @@ _SPACES = re.compile(r"\s+")
 _EMPTY_BRACKETS = re.compile(r"<\s+>|\(\s+\)|\[\s+\]|\"\s+\"|'\s+'")
 # What a third host said about itself: the address in it is neither ours nor the recipient's.
 _RELAYED = re.compile(
-    r"\b(?:host|(connect to|lost connection with|conversation with)) [^\s\[]{1,255}\[[^\]]{1,64}\](?::\d+)?:?"
+    r"\bhost [^\s\[]{1,255}\[[^\]]{1,64}\](?::\d+)?(?=:? (?:said|refused to|returned|while|timed|lost))|"
+    r"\b(connect to|lost connection with|conversation with) [^\s\[]{1,255}\[[^\]]{1,64}\](?::\d+)?:?"
 )
 # Letters without a decomposition in Unicode that people write with and without their strokes.
 _STROKES = str.maketrans("łøđı\N{RIGHT SINGLE QUOTATION MARK}", "lodi'")
@@ -70,6 +71,17 @@ def normalise_text(reply: Reply, recipient: str) -> str:
     if " >" in text or " )" in text or " ]" in text or ' "' in text or " '" in text:
         text = _EMPTY_BRACKETS.sub(" ", text)
     return _SPACES.sub(" ", text).strip()
+
+
+def name_recipient(reply: Reply, recipient: str) -> str | None:
+    """Return the text with the word "mailbox" where the recipient's address stands, or None where it does not.
+
+    "<user@example.com>: is closed" says of whom only by the address that `normalise_text` takes out.
+    """
+    if not recipient or "@" not in recipient:
+        return None
+    lines, found = re.subn(f"<?{re.escape(recipient)}>?", " mailbox ", "\n".join(reply.lines), flags=re.IGNORECASE)
+    return normalise_text(Reply(reply.code, tuple(lines.split("\n"))), recipient) if found else None
 
 
 def cut_address(line: str, recipient: str) -> str:
