@@ -51,6 +51,8 @@ _LATER_POLL = 4  # times the interval: what stands behind another batch does not
 _LONGEST_POLL = timedelta(minutes=5)
 _JITTER = 0.2
 _AWAY_SECONDS = 0.2
+_WORTH_A_LOOK = 10  # failures in a row
+_BELIEVED_EMPTY = 3  # empty downloads in a row
 
 
 class BatchStory:
@@ -191,7 +193,7 @@ class BatchStory:
         tools.breaker.hear_answer()
         crashpoint("bouncer.after_download")
         count = await self._count_rows(found)
-        if not count and batch.cancel_ts is None:
+        if not count and not _may_be_empty(batch):
             raise BouncerUnavailable("a complete batch without a single row", Kind.EMPTY)
         await bouncer_batches.record_download(tools.database, batch.id, found.parts, found.size, found.sha256)
         crashpoint("bouncer.after_stored")
@@ -241,6 +243,11 @@ class BatchStory:
                 await bouncer_batches.reopen_batch(tools.database, batch.id, self._find_poll_wait(batch, settings))
                 return
         await bouncer_batches.postpone_step(tools.database, batch.id, batch.state, trouble, wait)
+        if trouble.is_failure and batch.retry_count + 1 == _WORTH_A_LOOK:
+            await bouncer_queue.add_dead_letter(tools.database, batch.id, trouble)
+            logger.bind(batch=batch.id, state=batch.state, kind=trouble.kind, said=trouble.message).warning(
+                "bouncer step fails again and again; going on trying"
+            )
         logger.bind(batch=batch.id, state=batch.state, kind=trouble.kind, said=trouble.message).debug(
             "bouncer step postponed"
         )
@@ -272,6 +279,11 @@ class BatchStory:
 def _ref(batch: Batch) -> str:
     """The provider's name of the batch; the ledger does not let one without it come so far."""
     return batch.batch_id or ""
+
+
+def _may_be_empty(batch: Batch) -> bool:
+    """Whether no row at all may be the truth: nothing was charged, and it was said more than once."""
+    return batch.cancel_ts is not None or (batch.credits == 0 and batch.retry_count >= _BELIEVED_EMPTY)
 
 
 def _alarm_unknown(batch: Batch, trouble: Trouble) -> None:

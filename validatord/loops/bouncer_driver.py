@@ -51,7 +51,7 @@ class BouncerDriver:
         self._lock: DriverLock | None = None
         self._active: dict[int, asyncio.Task[None]] = {}
         self._is_closing = False
-        self._collect_at = self._measure_at = clock.monotonic()
+        self._collected_at = self._measured_at = float("-inf")
 
     def __repr__(self) -> str:
         return f"<BouncerDriver {'driving' if self._lock else 'idle'}, {len(self._active)} steps, {self.tools.breaker}>"
@@ -119,9 +119,9 @@ class BouncerDriver:
 
     def _is_collect_time(self, bouncer: BouncerSettings) -> bool:
         now = self.tools.clock.monotonic()
-        if now < self._collect_at:
+        if now - self._collected_at < bouncer.tick.total_seconds():
             return False
-        self._collect_at = now + bouncer.tick.total_seconds()
+        self._collected_at = now
         return True
 
     async def _plan(self, accounts: dict[str, Account], bouncer: BouncerSettings) -> None:
@@ -184,8 +184,9 @@ class BouncerDriver:
                 "bouncer does not answer; leaving it alone"
             )
         now = self.tools.clock.monotonic()
-        if now >= self._measure_at:
-            self._measure_at = now + bouncer.metrics_interval.total_seconds()
+        # The interval is read now: a reload may have made it shorter.
+        if now - self._measured_at >= bouncer.metrics_interval.total_seconds():
+            self._measured_at = now
             for tier in keyed:
                 await health.note_stuck(self.tools, tier, bouncer)
             with contextlib.suppress(StoreAway):

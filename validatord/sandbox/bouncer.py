@@ -262,6 +262,8 @@ class SandboxBouncer:
         is_batch = isinstance(body, SandboxBatch)
         written = await asyncio.to_thread(self._make_body, body, fault) if is_batch else self._make_body(body, fault)
         if fault is not None and fault.act in {"truncate", "unterminated", "slow", "stall"}:
+            if (fault.act, kind) == ("slow", "download"):
+                self.ledger.downloads[ref] += 1
             return await self._send_badly(request, status, written, fault.act)
         content_type = "text/html" if isinstance(body, str) and body.startswith("<") else "application/json"
         response = web.StreamResponse(status=status, headers={**headers, "Content-Type": content_type})
@@ -299,7 +301,7 @@ class SandboxBouncer:
             size = max(1, len(written) // _SLOW_PIECES)
             for start in range(0, len(written), size):
                 await response.write(written[start : start + size])
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.02)
             await response.write_eof()
             return response
         await response.write(written[:half])

@@ -106,6 +106,7 @@ class World:
     accounts: dict[str, PaidAccount] = field(default_factory=dict[str, PaidAccount])
     charges: dict[str, int] = field(default_factory=dict[str, int])
     most_open: int = 0
+    is_stopped: bool = False  # no batch goes on
     _open: list[SandboxBatch] = field(default_factory=list[SandboxBatch])
     _rng: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 a toy world's dice
 
@@ -156,7 +157,7 @@ class World:
         free = [0.0] * self.spec.slots
         for batch in list(self._open):
             at = heapq.heappop(free)
-            if batch.is_stuck:
+            if batch.is_stuck or self.is_stopped:
                 heapq.heappush(free, now)
                 continue
             start = batch.started if batch.started is not None else max(batch.created + batch.delay, at)
