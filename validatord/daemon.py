@@ -20,6 +20,7 @@ from validatord.intake.jobs import Jobs
 from validatord.intake.submit import IntakeRules, Submitter
 from validatord.intake.supervisor import Intake
 from validatord.logs import set_up_logs
+from validatord.loops.bouncer_driver import BouncerDriver
 from validatord.reload import reload
 from validatord.settings import Settings, SettingsHolder
 from validatord.stores import Stores, open_stores
@@ -57,6 +58,9 @@ class Daemon:
             tasks = [asyncio.create_task(self._reload_on_hangup(engine), name="reload")]
             if stores.redis_url:
                 tasks.append(asyncio.create_task(self._build_intake(engine, stores).run(self._stop), name="arq intake"))
+            grace = self._holder.snapshot().service.stop_grace.total_seconds()
+            driver = self._build_bouncer(engine, stores)
+            tasks.append(asyncio.create_task(driver.run(self._stop, grace), name="bouncer driver"))
             stack.push_async_callback(_end, tasks)
             if self._notifier.watchdog_seconds:
                 tasks.append(asyncio.create_task(self._feed_watchdog(engine), name="watchdog"))
@@ -64,6 +68,10 @@ class Daemon:
             logger.bind(node=engine.node, arq=bool(stores.redis_url)).info("ready")
             await self._stop.wait()
             logger.info("stopping: doors first, then visits")
+
+    def _build_bouncer(self, engine: Engine, stores: Stores) -> BouncerDriver:
+        rng = random.Random()  # noqa: S311 spreads waits
+        return BouncerDriver(stores.database, self._holder.snapshot, engine.policy_of, self._clock, rng)
 
     def _build_intake(self, engine: Engine, stores: Stores) -> Intake:
         settings = self._holder.snapshot()

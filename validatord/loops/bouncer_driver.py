@@ -8,17 +8,19 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from loguru import logger
 
 from validatord.bouncer import account, collect, health
 from validatord.bouncer.batch import BatchStory
 from validatord.bouncer.breaker import RoundBreaker, State
-from validatord.bouncer.client import BouncerClient
+from validatord.bouncer.client import Access, BouncerClient
 from validatord.bouncer.context import Tools, stop
 from validatord.bouncer.limiter import CallLimiter
 from validatord.clock import Clock
 from validatord.errors import BouncerRejected, StoreAway
+from validatord.loops.loop import Loop
 from validatord.rules.policy import ClientPolicy
 from validatord.settings import BouncerSettings, Settings
 from validatord.store import bouncer_batches
@@ -28,6 +30,7 @@ from validatord.store.database import Database
 
 _TIERS = ("main", "deep")
 _PLANNED, _SUBMITTED = "planned", "submitted"
+_TRIAGE_TICKS = 5  # ticks between two looks through the queue
 _ROUND_SECONDS = 2.0  # how long a round waits for its own steps
 
 
@@ -51,10 +54,21 @@ class BouncerDriver:
         self._lock: DriverLock | None = None
         self._active: dict[int, asyncio.Task[None]] = {}
         self._is_closing = False
-        self._collected_at = self._measured_at = float("-inf")
+        self._is_recovered = False
+        self._keys: dict[str, str] = {}
+        self._times: dict[str, float] = {}
 
     def __repr__(self) -> str:
         return f"<BouncerDriver {'driving' if self._lock else 'idle'}, {len(self._active)} steps, {self.tools.breaker}>"
+
+    async def run(self, stop: asyncio.Event, grace_seconds: float = 8.0) -> None:
+        """Drive until `stop` is set or this task is cancelled."""
+        loop = Loop("bouncer driver", self.run_once, self.tools.clock, interval_seconds=self.interval_seconds)
+        self.wake = loop.wake
+        try:
+            await loop.run(stop)
+        finally:
+            await self.aclose(grace_seconds)
 
     def interval_seconds(self) -> float:
         """How often to look round."""
@@ -65,15 +79,14 @@ class BouncerDriver:
         if self._is_closing or not await self._hold_lock():
             return 0
         settings = self._snapshot()
-        keyed = [tier for tier in _TIERS if await account.note_key(self.tools, tier, settings.bouncer)]
         await self._recover()
-        is_time = self._is_collect_time(settings.bouncer)
-        if is_time:
+        if self._is_time("triage", _TRIAGE_TICKS * settings.bouncer.tick):
             await collect.triage(self.tools)
+        keyed = await self._note_keys(settings.bouncer)
         if not keyed:
             return 0
         accounts = {tier: await account.watch(self.tools, tier, settings.bouncer) for tier in keyed}
-        if is_time:
+        if self._is_time("plan", settings.bouncer.tick):
             await self._plan(accounts, settings.bouncer)
         started = await self._start_steps(accounts, settings)
         await self._wait_round()
@@ -88,6 +101,7 @@ class BouncerDriver:
         self._is_closing = True
         tasks = list(self._active.values())
         if tasks:
+            logger.bind(steps=len(tasks)).info("bouncer driver: letting steps end")
             await asyncio.wait(tasks, timeout=grace_seconds)
             for task in tasks:
                 task.cancel()
@@ -107,21 +121,35 @@ class BouncerDriver:
         if self._lock is None:
             self._lock = await DriverLock.try_acquire(self.tools.database)
             if self._lock is not None:
+                self._is_recovered = False
                 logger.info("bouncer driver: driving from this node")
         return self._lock is not None
 
     async def _recover(self) -> None:
         """What an earlier process had begun to send is unknown; nothing is sent again."""
+        if self._is_recovered:
+            return
         for batch in await bouncer_batches.record_interrupted(self.tools.database, list(self._active)):
             logger.bind(batch=batch).error(
                 "bouncer may or may not have taken the batch: a create was cut off; adopt, resubmit or abandon it"
             )
+        self._is_recovered = True
 
-    def _is_collect_time(self, bouncer: BouncerSettings) -> bool:
+    async def _note_keys(self, bouncer: BouncerSettings) -> list[str]:
+        """Return the passes that have a key; one that changed is noted in the ledger first."""
+        keys = {tier: Access.of(bouncer, tier).key for tier in _TIERS}
+        if keys != self._keys:
+            for tier in _TIERS:
+                await account.note_key(self.tools, tier, bouncer)
+            self._keys = keys
+        return [tier for tier, key in keys.items() if key]
+
+    def _is_time(self, what: str, every: timedelta) -> bool:
+        # The interval is read now: a reload may have made it shorter.
         now = self.tools.clock.monotonic()
-        if now - self._collected_at < bouncer.tick.total_seconds():
+        if now - self._times.get(what, float("-inf")) < every.total_seconds():
             return False
-        self._collected_at = now
+        self._times[what] = now
         return True
 
     async def _plan(self, accounts: dict[str, Account], bouncer: BouncerSettings) -> None:
@@ -141,7 +169,8 @@ class BouncerDriver:
         due = [batch for batch in claimed if _may_step(batch, accounts)]
         if state is State.HALF_OPEN:
             due = await self._choose_trial(due, accounts, bouncer)
-        self._story.heads = await bouncer_batches.find_heads(self.tools.database)
+        if due:
+            self._story.heads = await bouncer_batches.find_heads(self.tools.database)
         for batch in due:
             task = asyncio.create_task(self._step(batch, settings), name=f"bouncer batch {batch.id}")
             self._active[batch.id] = task
@@ -169,6 +198,7 @@ class BouncerDriver:
                 logger.warning("PostgreSQL is away; the step is taken again later")
             except Exception:  # noqa: BLE001 one batch must not stop the others
                 logger.exception("bouncer step failed; it is taken again later")
+                self._is_recovered = False
             finally:
                 self._active.pop(batch.id, None)
                 if not self._is_closing:
@@ -183,10 +213,7 @@ class BouncerDriver:
             logger.bind(seconds=bouncer.breaker_open.total_seconds()).warning(
                 "bouncer does not answer; leaving it alone"
             )
-        now = self.tools.clock.monotonic()
-        # The interval is read now: a reload may have made it shorter.
-        if now - self._measured_at >= bouncer.metrics_interval.total_seconds():
-            self._measured_at = now
+        if self._is_time("measure", bouncer.metrics_interval):
             for tier in keyed:
                 await health.note_stuck(self.tools, tier, bouncer)
             with contextlib.suppress(StoreAway):
