@@ -67,7 +67,7 @@ _US_IN_TEXT = re.compile(
     r"\bfrom (?:outside|you|your|this|the|ip|unknown)\b(?! server)|"
     r"\bblocked (?:ip|using|by(?! (?:the |our |an )?(?:system )?admin))\b|"
     r"\b(?:ihre?[mnrs]?|votre|sua?|seu|tu[oa]|twoj\w*|uw) (?:e-?mail-?)?"
-    r"(?:ip|adres|direcc|indiriz|endere|server|domain)|"
+    r"(?:ip|adre|direcc|indiriz|endere|server|domain)|"
     r"\babsender|\bexpedit|\bremitente|\bremetente|\bmittente|\bnadawc|\bafzender|"
     r"\bваш\S* (?:ip|адрес|сервер|домен)|отправител|您的(?!邮件)|发件人|差出人|送信者"  # noqa: RUF001 Cyrillic
 )

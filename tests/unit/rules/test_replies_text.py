@@ -104,7 +104,7 @@ def test_no_code_in_an_address() -> None:
         ("wait 60s", 60),
         ("try again in 0 seconds", 1),
         ("retry after 900000 seconds", LONGEST_WAIT),
-        ("versuchen sie es in 10 minuten erneut", 600),
+        ("bitte in 10 minuten erneut versuchen", 600),
         ("reessayez dans 5 minutes", 300),
         ("intentelo de nuevo en 15 minutos", 900),
         ("tente novamente em 2 horas", 7200),
