@@ -9,6 +9,8 @@ import sys
 import time
 
 from tests import services
+from tests.bench import report
+from tests.bench.report import Figure
 from validatord.clock import SystemClock
 from validatord.embedded.postgres import EmbeddedPostgres
 from validatord.intake import client
@@ -30,25 +32,21 @@ def make_addresses(count: int) -> list[str]:
     return found
 
 
-def say(words: str) -> None:
-    """Write a line for the person who waits."""
-    sys.stdout.write(f"{words}\n")
-
-
 def count_cpu() -> float:
     """CPU seconds of this process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
-async def enqueue(redis_url: str, count: int) -> None:
-    """Send the list as another service would."""
+async def enqueue(redis_url: str, count: int) -> float:
+    """Send the list as another service would; return addresses per second."""
     addresses = make_addresses(count)
     redis = await client.open_redis(redis_url)
     started = time.perf_counter()
     await client.enqueue(redis, addresses, client="bench", submission="list")
-    say(f"enqueue            {count / (time.perf_counter() - started):>10,.0f} addresses/s")
+    seconds = time.perf_counter() - started
     await redis.aclose()
+    return count / seconds
 
 
 def build(database: Database, redis_url: str) -> tuple[Jobs, Intake]:
@@ -69,9 +67,9 @@ async def watch(jobs: Jobs, count: int) -> float:
     return worst
 
 
-async def measure(dsn: str, redis_url: str, count: int) -> None:
-    """Enqueue, take in, and say the rates."""
-    await enqueue(redis_url, count)
+async def measure(dsn: str, redis_url: str, count: int) -> list[Figure]:
+    """Enqueue, take in, and return the rates."""
+    sent = await enqueue(redis_url, count)
     database = await Database.open(dsn, pool_size=5)
     await migrations.migrate(database)
     jobs, intake = build(database, redis_url)
@@ -85,22 +83,26 @@ async def measure(dsn: str, redis_url: str, count: int) -> None:
     progress = await submissions.get_progress(database, "bench", "list")
     assert progress is not None
     assert progress.requests == count
-    say(f"arq to ledger      {count / seconds:>10,.0f} addresses/s, {cpu / count * 1e6:.1f} us CPU each")
-    say(f"longest loop stall {worst * 1000:>10,.0f} ms")
     await database.aclose()
+    return [
+        Figure("enqueued, addresses/s", sent),
+        Figure("arq to committed rows, addresses/s", count / seconds, least=20_000),
+        Figure("CPU of the process per address, µs", cpu / count * 1e6, digits=1),
+        Figure("longest stand-still of the event loop, ms", worst * 1000),
+    ]
 
 
-def main() -> None:
-    """Measure on servers of our own."""
+def main() -> int:
+    """Measure on servers of our own, and return 1 where a bound is missed."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    with services.open_state_dir() as folder, services.run_redis() as redis:
+    with services.open_state_dir(is_on_disk=True) as folder, services.run_redis() as redis:
         server = EmbeddedPostgres(folder)
         server.start()
         try:
-            asyncio.run(measure(server.dsn, redis.url, count))
+            return report.show(asyncio.run(measure(server.dsn, redis.url, count)))
         finally:
             server.stop()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
