@@ -104,6 +104,15 @@ SET
 WHERE b.state = 'submitting' AND b.id <> ALL ($1::bigint[])
 RETURNING b.id;
 
+-- wants_credits --
+-- Whether a create whose answer never came still lacks the credits after it.
+SELECT EXISTS (
+    SELECT FROM bouncer_batches AS b
+    WHERE
+        b.state = 'submit_unknown' AND b.pass = $1 AND b.credits_after IS NULL
+        AND b.credits_before IS NOT NULL
+);
+
 -- record_credits_after --
 -- The credits as they are after a create whose answer never came.
 UPDATE bouncer_batches AS b

@@ -55,11 +55,21 @@ async def read_credits(tools: Tools, tier: str, settings: BouncerSettings) -> in
 async def watch(tools: Tools, tier: str, settings: BouncerSettings) -> Account:
     """Return what holds for an account, after having looked whether a stop or a pause may end."""
     account = (await bouncer_limits.load_accounts(tools.database)).get(tier, _UNKNOWN)
+    if account.stopped_ts is None and await bouncer_batches.wants_credits(tools.database, tier):
+        await _read_hint(tools, tier, settings)
     if account.is_check_due and (account.stopped_ts or account.paused_ts):
         await bouncer_limits.postpone_check(tools.database, tier, settings.check_interval)
         await _look_again(tools, tier, settings, account)
         account = (await bouncer_limits.load_accounts(tools.database)).get(tier, _UNKNOWN)
     return account
+
+
+async def _read_hint(tools: Tools, tier: str, settings: BouncerSettings) -> None:
+    """Read the credits after a create whose answer never came."""
+    try:
+        await read_credits(tools, tier, settings)
+    except BouncerRejected as error:
+        await stop(tools, tier, error, settings)
 
 
 async def _look_again(tools: Tools, tier: str, settings: BouncerSettings, account: Account) -> None:

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from validatord import __version__
-from validatord.cli import check, doctor, ledger, service, tools
+from validatord.cli import bouncer, check, doctor, ledger, service, tools
 from validatord.cli.session import Session
 from validatord.errors import ConfigurationError, StoreError
 
@@ -45,7 +45,14 @@ def cli(context: click.Context, config_path: Path | None) -> None:
     context.obj = Session(config_path)
 
 
-for _command in (*check.COMMANDS, *doctor.COMMANDS, *ledger.COMMANDS, *service.COMMANDS, *tools.COMMANDS):
+for _command in (
+    *bouncer.COMMANDS,
+    *check.COMMANDS,
+    *doctor.COMMANDS,
+    *ledger.COMMANDS,
+    *service.COMMANDS,
+    *tools.COMMANDS,
+):
     cli.add_command(_command)
 
 

@@ -226,6 +226,11 @@ async def record_interrupted(database: Database, in_flight: Sequence[int]) -> li
     return [row["id"] for row in await database.fetch(_SQL["record_interrupted"], list(in_flight))]
 
 
+async def wants_credits(database: Database, tier: str) -> bool:
+    """Whether an unknown create still lacks the credits after it, which are a hint."""
+    return await database.fetch_value(_SQL["wants_credits"], tier)
+
+
 async def record_credits_after(database: Database, credits_left: int) -> None:
     """Keep the credits as they are after a create whose answer never came."""
     await database.fetch(_SQL["record_credits_after"], credits_left)
