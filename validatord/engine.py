@@ -9,6 +9,7 @@ set and whoever owns the engine stops it.
 """
 
 import asyncio
+import functools
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,11 +22,13 @@ from loguru import logger
 from validatord import data
 from validatord.clock import Clock
 from validatord.errors import ConfigurationError, NodeTaken
+from validatord.lookup.health import DomainHealth, lookup_health
 from validatord.lookup.mx import MXLookup
 from validatord.lookup.provider import ProviderDirectory
 from validatord.lookup.resolver import Resolver
 from validatord.loops.dispatcher import Dispatcher, Hands
 from validatord.loops.loop import Loop
+from validatord.mail.mx import MXAnswer
 from validatord.mail.provider import Pace
 from validatord.pacing.lane import BookRules, LaneBook
 from validatord.rules import policy
@@ -33,9 +36,9 @@ from validatord.rules.policy import ClientPolicy
 from validatord.rules.risk import RiskLists
 from validatord.settings import Settings
 from validatord.smtp.pool import SessionPool
-from validatord.store import clients, lanes, leases, nodes, records, secrets
+from validatord.store import caps, clients, lanes, leases, nodes, records, retract, secrets
 from validatord.store.database import Database
-from validatord.verification.context import Tools
+from validatord.verification.context import Ledger, Tools
 from validatord.verification.record import Recorder
 from validatord.verification.visit import Visitor
 
@@ -173,12 +176,18 @@ class Engine:
         lists = RiskLists.load(settings.policy)
         book = LaneBook(self.clock, self.rng, BookRules.of(settings.pacing))
         book.restore(await lanes.load_states(self.database, self.node))
+
+        async def lookup(domain: str, answer: MXAnswer) -> DomainHealth:
+            return await lookup_health(resolver, domain, answer=answer)
+
         return Tools(
             lookup=MXLookup(resolver, settings.lookup, self.clock, self.rng),
             providers=load_providers(settings),
             lanes=book,
             pool=SessionPool(self.clock, settings.smtp.idle_timeout),
             recorder=self._build_recorder(settings),
+            ledger=self._build_ledger(),
+            lookup_health=lookup,
             clock=self.clock,
             rng=self.rng,
             control_secret=await self._find_control_secret(settings),
@@ -195,6 +204,14 @@ class Engine:
         store = settings.store
         return Recorder(
             write, self.clock, flush_rows=store.flush_rows, flush_seconds=store.flush_interval.total_seconds()
+        )
+
+    def _build_ledger(self) -> Ledger:
+        database = self.database
+        return Ledger(
+            take_back=functools.partial(retract.take_back, database),
+            reserve=functools.partial(caps.reserve, database),
+            give_back=functools.partial(caps.give_back, database),
         )
 
     async def _find_control_secret(self, settings: Settings) -> bytes:

@@ -1,6 +1,6 @@
 """Step 4 of a visit: hold conversations until every mailbox was asked, or asking makes no sense.
 
-A conversation holds one turn of the lane; what it left unanswered goes back to the front of the queue
+A conversation holds one turn of the lanes; what it left unanswered goes back to the front of the queue
 and is asked in the next one. What an answer means is `rules/`'s business; here it only decides whether
 and with whom to go on.
 """
@@ -11,26 +11,27 @@ from collections.abc import Awaitable, Callable, Sequence
 from validatord.mail.probe import ProbeReport
 from validatord.mail.reply import Reply
 from validatord.mail.verdict import AcceptAll, ReplyReading, Stage
-from validatord.pacing.lane import Lane, Turn
 from validatord.rules import decide
 from validatord.rules.replies import read_reply
 from validatord.smtp import conversation, plan
 from validatord.smtp.control import control_recipients
 from validatord.smtp.dialogue import Session
-from validatord.verification import hear
+from validatord.verification import caps, hear
 from validatord.verification.context import Case, Tools, Visit
-from validatord.verification.walk import Walk, open_next
+from validatord.verification.turns import Lanes, Talk
+from validatord.verification.walk import Walk, open_next, part
 
+Answered = list[tuple[Case, ProbeReport]]
 Settle = Callable[[Sequence[tuple[Case, ProbeReport]]], Awaitable[None]]
 
 
 class Asker:
     """Asks about the pending mailboxes of one visit and hands every report to `settle`."""
 
-    def __init__(self, visit: Visit, walk: Walk, lane: Lane, tools: Tools, settle: Settle) -> None:
+    def __init__(self, visit: Visit, walk: Walk, lanes: Lanes, tools: Tools, settle: Settle) -> None:
         self._visit = visit
         self._walk = walk
-        self._lane = lane
+        self._lanes = lanes
         self._tools = tools
         self._settle = settle
 
@@ -57,45 +58,55 @@ class Asker:
     async def _work(self) -> None:
         while self._visit.pending and self._walk.stop is not None and not self._is_answered_for_all:
             priority = self._visit.pending[0].requests[0].priority
-            async with self._lane.turn(priority) as turn:
-                answered = await self._converse(turn)
+            async with self._lanes.turn(priority) as talk:
+                answered = await self._converse(talk)
             if answered:
-                # Outside the turn: others of the lane speak while this is written.
                 await self._settle(answered)
+            talk.check()
 
-    async def _converse(self, turn: Turn) -> list[tuple[Case, ProbeReport]]:
-        batch = self._take(turn)
-        answered: list[tuple[Case, ProbeReport]] = []
+    async def _converse(self, talk: Talk) -> Answered:
+        """Hold one conversation; whom it left unanswered stays pending."""
+        visit = self._visit
+        batch = self._take(talk)
+        visit.rcpts += len(batch)  # as planned, until it is known
+        planned, sent = len(batch), 0
+        answered: Answered = []
         try:
-            answered = await self._ask(batch)
+            session = await open_next(self._walk, visit, talk, self._tools) if batch else None
+            if session is not None:
+                before = session.rcpt_count
+                try:
+                    answered = await self._ask(session, batch, talk)
+                finally:
+                    sent = session.rcpt_count - before
         finally:
+            visit.rcpts += sent - planned
             done = {case.mailbox for case, _ in answered}
-            self._visit.pending.extendleft(reversed([case for case in batch if case.mailbox not in done]))
+            visit.pending.extendleft(reversed([case for case in batch if case.mailbox not in done]))
         return answered
 
-    def _take(self, turn: Turn) -> list[Case]:
-        """Take the next mailboxes, all with the same envelope sender."""
+    def _take(self, talk: Talk) -> list[Case]:
+        """Take the next mailboxes, all with the same envelope sender; GateClosed by the domain's cap."""
         pending = self._visit.pending
-        size = 1 if turn.is_trial else self._visit.settings.smtp.rcpt_per_session
+        size = 1 if talk.is_trial else self._visit.settings.smtp.rcpt_per_session
+        room = caps.find_room(self._visit, self._tools.clock.now(), reserve=len(self._choose_control(is_backup=False)))
+        size = size if room is None else min(size, room)
         taken: list[Case] = []
         while pending and len(taken) < size and (not taken or pending[0].pinned_sender == taken[0].pinned_sender):
             taken.append(pending.popleft())
         return taken
 
-    async def _ask(self, batch: list[Case]) -> list[tuple[Case, ProbeReport]]:
-        """Hold one conversation; return what it said about mailboxes."""
-        if not batch:
-            return []
-        session = await open_next(self._walk, self._visit, self._lane, self._tools)
-        if session is None:
-            return []
+    async def _ask(self, session: Session, batch: list[Case], talk: Talk) -> Answered:
+        """Hold one conversation in an open session; return what it said about mailboxes."""
+        talk.session = session
         try:
-            report = await conversation.converse(session, self._plan(batch), self._guide(session))
+            report = await conversation.converse(session, self._plan(session, batch), self._guide(session, talk))
         finally:
-            self._tools.pool.give_back(self._lane.name, session)
-        return hear.hear(report, session, batch, hear.Listener(self._visit, self._walk, self._lane, self._tools))
+            talk.pause()
+            part(session, talk, self._tools)
+        return hear.hear(report, session, batch, hear.Listener(self._visit, self._walk, talk, self._tools))
 
-    def _plan(self, batch: list[Case]) -> plan.Plan:
+    def _plan(self, session: Session, batch: list[Case]) -> plan.Plan:
         visit, pace = self._visit, self._visit.provider.pace
         smtp, accept_all = visit.settings.smtp, visit.settings.accept_all
         per_envelope = min(smtp.rcpt_per_envelope, pace.rcpt_per_envelope)
@@ -103,56 +114,59 @@ class Asker:
             domain=visit.domain,
             mailboxes=tuple(case.mailbox for case in batch),
             envelope_sender=self._walk.sender or batch[0].pinned_sender or visit.identity.envelope_sender,
-            control=self._choose_control(),
+            control=self._choose_control(is_backup=self._walk.is_backup(session.host_name)),
             wants_postmaster=accept_all.is_postmaster_control and visit.provider.postmaster_control,
-            rcpt_per_envelope=1 if self._tools.memory.is_one_rcpt(self._lane.name) else per_envelope,
+            rcpt_per_envelope=1 if self._lanes.provider.is_one_rcpt_per_envelope else per_envelope,
             refusals_per_session=min(smtp.refusals_per_session, pace.refusals_per_session),
         )
 
-    def _choose_control(self) -> tuple[str, ...]:
-        """Return the control recipients to ask, or none where the domain's state is known."""
+    def _choose_control(self, *, is_backup: bool) -> tuple[str, ...]:
+        """Return the control recipients to ask, or none where the state is known, or was asked a moment ago."""
         visit = self._visit
-        if visit.accept_all not in {AcceptAll.NOT_ASKED, AcceptAll.UNDETERMINED}:
+        is_asked = visit.has_new_control and visit.is_control_of_backup is is_backup
+        # What the best host says does not hold for a backup: there only its own answer counts.
+        is_known = not is_backup and visit.accept_all not in {AcceptAll.NOT_ASKED, AcceptAll.UNDETERMINED}
+        if is_asked or is_known:
             return ()
         shapes = control_recipients(self._tools.control_secret, visit.domain, self._tools.clock.now().date())
         return shapes if visit.settings.accept_all.is_confirmed_by_second_shape else shapes[:1]
 
-    def _guide(self, session: Session) -> plan.Guide:
+    def _guide(self, session: Session, talk: Talk) -> plan.Guide:
         def read(reply: Reply, stage: Stage, recipient: str) -> ReplyReading:
             return read_reply(reply, stage, mx_host=session.host_name, recipient=recipient)
 
         return plan.Guide(
             read=read,
-            pace=self._lane.pace_rcpt,
-            pace_control=self._lane.pace_control,
+            pace=talk.pace_rcpt,
+            pace_control=talk.pace_control,
             stop_early=decide.is_about_us,
             wants_postmaster=decide.wants_postmaster,
         )
 
     async def _report_unreached(self) -> None:
-        """Report the last trouble of the walk for everybody who was never asked."""
-        trouble = self._walk.trouble
+        """Report for everybody who is left what another host said about them, or the last trouble of the walk."""
         cases = list(self._visit.pending)
         self._visit.pending.clear()
-        if not cases:
-            return
-        reports = [
-            ProbeReport(
-                mailbox=case.mailbox,
-                provider=self._visit.provider,
-                stage=trouble.stage,
-                reply=trouble.reply,
-                reading=trouble.reading,
-                failure=trouble.failure,
-                control=self._visit.accept_all,
-                is_backup_mx=self._walk.has_failed_better,
-                is_implicit_mx=self._visit.mx is not None and self._visit.mx.is_implicit,
-                is_control_cached=not self._visit.has_new_control,
-                transcript=trouble.transcript,
-            )
-            for case in cases
-        ]
-        await self._settle(list(zip(cases, reports, strict=True)))
+        if cases:
+            held = self._visit.held
+            await self._settle([(case, held.get(case.mailbox) or self._to_trouble(case)) for case in cases])
+
+    def _to_trouble(self, case: Case) -> ProbeReport:
+        visit, trouble = self._visit, self._walk.trouble
+        is_implicit = visit.mx is not None and visit.mx.is_implicit
+        return ProbeReport(
+            mailbox=case.mailbox,
+            provider=visit.provider,
+            stage=trouble.stage,
+            reply=trouble.reply,
+            reading=trouble.reading,
+            failure=trouble.failure,
+            control=visit.accept_all,
+            # As long as nobody ever spoke with us, an unreachable web host is no proof of anything.
+            is_implicit_mx=is_implicit and self._tools.memory.has_greeting(visit.identity.name),
+            is_control_cached=not visit.has_new_control,
+            transcript=trouble.transcript,
+        )
 
 
 async def _run_all(works: Sequence[Callable[[], Awaitable[None]]]) -> None:

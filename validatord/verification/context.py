@@ -1,42 +1,43 @@
 """What a visit works with: the tools it calls, the settings it sees, and what it has learned so far."""
 
+import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from validatord.clock import Clock
+from validatord.lookup.health import DomainHealth
 from validatord.lookup.mx import MXLookup
 from validatord.lookup.provider import ProviderDirectory
 from validatord.mail.address import Mailbox
 from validatord.mail.mx import MXAnswer
+from validatord.mail.probe import ProbeReport
 from validatord.mail.provider import MXProvider
 from validatord.mail.request import DomainFacts, Flags, History, VerificationRequest
 from validatord.mail.verdict import AcceptAll, Reason
 from validatord.pacing.lane import Lane, LaneBook
+from validatord.rules.identical import IdenticalRefusals
 from validatord.rules.policy import ClientPolicy
 from validatord.settings import IdentitySettings, Settings
 from validatord.smtp.pool import SessionPool
+from validatord.store.retract import Retraction, TakenBack
+from validatord.verification.memory import Memory
 from validatord.verification.record import Recorder
 
 
-class Memory:
-    """What lanes taught about envelopes; bounded, and forgotten at a restart."""
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What a visit asks of the ledger besides its own record.
 
-    def __init__(self, most: int = 10_000) -> None:
-        self._most = most
-        self._one_rcpt: dict[str, None] = {}
+    `reserve(client, day, wanted, cap)` returns how many mailboxes may be asked about for a client that day;
+    `give_back(client, day, count)` returns what was not used of it.
+    """
 
-    def is_one_rcpt(self, lane_name: str) -> bool:
-        """Whether the lane's provider wants one recipient per envelope."""
-        return lane_name in self._one_rcpt
-
-    def note_one_rcpt(self, lane_name: str) -> None:
-        """Remember that it does."""
-        self._one_rcpt[lane_name] = None
-        if len(self._one_rcpt) > self._most:
-            del self._one_rcpt[next(iter(self._one_rcpt))]
+    take_back: Callable[[Retraction], Awaitable[TakenBack]]
+    reserve: Callable[[str, date, int, int], Awaitable[int]]
+    give_back: Callable[[str, date, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,12 @@ class Tools:
     """The skills a visit calls, built once by the engine."""
 
     lookup: MXLookup
+    lookup_health: Callable[[str, MXAnswer], Awaitable[DomainHealth]]
     providers: ProviderDirectory
     lanes: LaneBook
     pool: SessionPool
     recorder: Recorder
+    ledger: Ledger
     clock: Clock
     rng: random.Random
     control_secret: bytes
@@ -56,6 +59,7 @@ class Tools:
     find_ban: Callable[[str], Reason | None]
     policy_of: Callable[[str], ClientPolicy]
     memory: Memory = field(default_factory=Memory)
+    refusals: IdenticalRefusals = field(default_factory=IdenticalRefusals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,12 @@ class Visit:
     mx: MXAnswer | None = None
     provider: MXProvider = field(default_factory=lambda: MXProvider(key=""))
     lane: Lane | None = None
+    health: asyncio.Task[DomainHealth | None] | None = None
     accept_all: AcceptAll = AcceptAll.NOT_ASKED
-    has_new_control: bool = False  # the accept-all state was learned in this visit
+    has_new_control: bool = False  # the accept-all state was learned in this visit …
+    is_control_of_backup: bool = False  # … from a host of worse preference
+    held: dict[Mailbox, ProbeReport] = field(default_factory=dict[Mailbox, ProbeReport])  # until another host was asked
+    rcpts: int = 0  # RCPT sent so far
     not_before: datetime | None = None
     gate_cause: str = ""
 

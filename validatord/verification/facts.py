@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from validatord.mail.request import DomainFacts
 from validatord.mail.verdict import AcceptAll
 from validatord.settings import AcceptAllSettings
+from validatord.verification import caps
 from validatord.verification.context import Visit
 
 
@@ -20,7 +21,10 @@ def known_accept_all(visit: Visit, now: datetime) -> AcceptAll:
 def facts_after(visit: Visit, now: datetime) -> DomainFacts:
     """Return the facts as this visit leaves them."""
     facts = replace(visit.facts, mx=visit.mx or visit.facts.mx, provider_key=visit.provider.key)
-    if not visit.has_new_control or visit.mx is None:
+    if visit.rcpts:
+        facts = replace(facts, rcpt_day=now.date(), rcpt_count=caps.count_rcpts(visit, now))
+    # A backup may take everything on behalf of a host that does not.
+    if not visit.has_new_control or visit.is_control_of_backup or visit.mx is None:
         return facts
     seen = _count_agreeing(visit, now)
     ttl = _how_long(visit.accept_all, seen, visit.settings.accept_all)

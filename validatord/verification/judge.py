@@ -15,6 +15,7 @@ from validatord.mail.request import Finding, History, VerificationRequest
 from validatord.mail.transcript import Transcript
 from validatord.mail.verdict import Deferral, Handover, Outcome, Reason, Status, Verdict
 from validatord.rules import decide, policy, score
+from validatord.rules.identical import is_guarded
 from validatord.rules.retry import RetryPlan
 from validatord.settings import Settings
 from validatord.store.records import Deferred, Finished, HandedOver
@@ -31,6 +32,7 @@ class Evidence:
     reply: str = ""
     mx_host: str = ""
     transcript: Transcript | None = None
+    is_inferred: bool = False  # concluded from a refusal that does not plainly speak of the mailbox
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ def judge(visit: Visit, reports: Sequence[tuple[Case, ProbeReport]], tools: Tool
             reply=str(report.reply)[:_SHOWN_REPLY] if report.reply is not None else "",
             mx_host=report.transcript.mx_host,
             transcript=report.transcript,
+            is_inferred=report.reading is not None and is_guarded(report.reading),
         )
         for request in case.requests:
             add_outcome(rows, visit, request, decide.decide(report, request, retry), evidence, tools)
@@ -81,22 +84,23 @@ def give_up(visit: Visit, tools: Tools) -> Rows:
     """End what could not even be asked for longer than the settings allow; the rest stays pending.
 
     However long its gate stays closed, the domain is looked at in time for all its requests, those of
-    later visits included.
+    later visits included. Who waits for a daily cap is told so.
     """
     rows = Rows()
-    if visit.not_before is None:
+    if visit.not_before is None or not visit.gate_cause:
         return rows
     retry = plan_retry(visit, tools)
+    reason, reopens_at = gate_reason(visit.gate_cause), visit.not_before
     visit.not_before = min(visit.not_before, retry.now + retry.give_up_after / 4)
     for request in [request for case in visit.pending for request in case.requests]:
         waiting_since = request.first_tried_at or request.created_at
-        if waiting_since is None:
-            continue
-        if retry.is_given_up(waiting_since):
-            reason = gate_reason(visit.gate_cause)
+        if waiting_since is not None and retry.is_given_up(waiting_since):
             verdict = Verdict(Status.UNKNOWN, reason, (reason.value, "given_up"))
             add_outcome(rows, visit, request, verdict, Evidence("probe"), tools)
-        else:
+        elif reason is Reason.DAILY_CAP:
+            deferral = decide.defer_for_gate(reopens_at, reason, request.pin)
+            add_outcome(rows, visit, request, deferral, Evidence("probe"), tools)
+        elif waiting_since is not None:
             visit.not_before = min(visit.not_before, waiting_since + retry.give_up_after)
     return rows
 
@@ -171,7 +175,8 @@ def make_finding(
         source=evidence.source,
         checked_at=now,
         expires_at=now + visit.settings.freshness.ttl,
-        fresh_until=find_fresh_until(found.status, visit.settings, now),
+        # What may have to be taken back must not have been used again meanwhile.
+        fresh_until=None if evidence.is_inferred else find_fresh_until(found.status, visit.settings, now),
     )
 
 

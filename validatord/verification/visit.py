@@ -27,11 +27,12 @@ from validatord.pacing.lane import Lane
 from validatord.settings import Settings
 from validatord.store.leases import DomainVisit
 from validatord.store.records import VisitRecord
-from validatord.verification import judge, shortcut
+from validatord.verification import caps, guard, health, judge, shortcut
 from validatord.verification.ask import Asker, Settle
 from validatord.verification.context import Case, Tools, Visit, gather_cases
 from validatord.verification.facts import facts_after, known_accept_all
 from validatord.verification.judge import Rows
+from validatord.verification.turns import Crowded, Lanes
 from validatord.verification.walk import Walk
 
 
@@ -45,10 +46,14 @@ class Visitor:
         """Visit one leased domain; raises LeaseLost if it is somebody else's by now."""
         visit = self._open(work, settings)
         rows = shortcut.answer_known(visit, work.fresh, self.tools)
-        with _noting_gate(visit):
-            rows.add(await self._decide_pending(visit))
-        rows.add(judge.give_up(visit, self.tools))
-        await self._record(visit, rows, is_last=True)
+        try:
+            with _noting_gate(visit):
+                await self._decide_pending(visit, rows)
+            rows.add(judge.give_up(visit, self.tools))
+            await health.take(visit, self.tools)
+            await self._record(visit, rows, is_last=True)
+        finally:
+            health.cancel(visit)
 
     def _open(self, work: DomainVisit, settings: Settings) -> Visit:
         facts = work.facts or DomainFacts(work.domain)
@@ -63,18 +68,20 @@ class Visitor:
             started_at=self.tools.clock.now(),
         )
 
-    async def _decide_pending(self, visit: Visit) -> Rows:
+    async def _decide_pending(self, visit: Visit, rows: Rows) -> None:
         """Steps 2 to 6; what cannot be asked now stays pending."""
         if not visit.pending:
-            return Rows()
+            return
         visit.mx = await self.tools.lookup.lookup(visit.domain)
         if visit.mx.outcome is not MXOutcome.OK:
-            return judge.decide_by_mx(visit, visit.mx, self.tools)
+            rows.add(judge.decide_by_mx(visit, visit.mx, self.tools))
+            return
+        health.start(visit, self.tools)
         lane = self._find_lane(visit, visit.mx)
-        if visit.accept_all is AcceptAll.ACCEPTS_ALL:
-            return shortcut.answer_accept_all(visit, self.tools)
-        await self._ask_in(lane, visit, visit.mx)
-        return shortcut.answer_accept_all(visit, self.tools)
+        if visit.accept_all is not AcceptAll.ACCEPTS_ALL:
+            await self._ask_in(lane, visit, visit.mx, rows)
+        await health.take(visit, self.tools)
+        rows.add(shortcut.answer_accept_all(visit, self.tools))
 
     def _find_lane(self, visit: Visit, mx: MXAnswer) -> Lane:
         """Find who we are to whom, and what is known of the domain already."""
@@ -89,21 +96,23 @@ class Visitor:
         visit.lane = tools.lanes.get(visit.identity.name, visit.provider)
         return visit.lane
 
-    async def _ask_in(self, lane: Lane, visit: Visit, mx: MXAnswer) -> None:
-        """Step 4, if the lane has room for one more visit; else the domain waits for it."""
-        if not lane.has_room():
-            visit.not_before = lane.retry_at()
-            return
-        lane.enter_visit()
+    async def _ask_in(self, lane: Lane, visit: Visit, mx: MXAnswer, rows: Rows) -> None:
+        """Step 4, if the lanes have room for one more visit; else the domain waits for it."""
+        lanes = Lanes.of(visit, lane, self.tools.lanes, self.tools.clock)
+        lanes.enter_visit()
+        shares = caps.Shares(visit, self.tools)
         try:
+            rows.add(await shares.take())
             async with asyncio.timeout(visit.settings.smtp.visit_timeout.total_seconds()) as deadline:
-                await Asker(visit, self._start_walk(visit, mx), lane, self.tools, self._settler(visit, deadline)).run()
+                await Asker(visit, self._start_walk(visit, mx), lanes, self.tools, self._settler(visit, deadline)).run()
         except TimeoutError:
             # Whoever was being asked is asked again later; the others of this visit wait as long.
             logger.warning("visit took too long without an answer; its domain waits")
             visit.not_before = self.tools.clock.now() + visit.settings.retry.delays[0]
+            visit.gate_cause = "visit_timeout"
         finally:
-            lane.leave_visit()
+            lanes.leave_visit()
+            await shares.give_back()
 
     def _start_walk(self, visit: Visit, mx: MXAnswer) -> Walk:
         smtp = visit.settings.smtp
@@ -114,19 +123,30 @@ class Visitor:
             max_addresses=smtp.max_addresses,
             first=next((case.pinned_host for case in visit.pending if case.pinned_host), None),
         )
-        return Walk(stops, smtp.max_hosts)
+        # The host of the last attempt comes first among its equals, but a backup never before the best.
+        return Walk(sorted(stops, key=lambda stop: stop.preference), smtp.max_hosts, mx.best_preference)
 
     def _settler(self, visit: Visit, deadline: asyncio.Timeout) -> Settle:
         """Return what is done with the answers of a conversation: judge and record them at once."""
 
         async def settle(reports: Sequence[tuple[Case, ProbeReport]]) -> None:
+            await health.take(visit, self.tools)
             rows = judge.judge(visit, reports, self.tools)
             await self._record(visit, rows, is_last=False)
+            await self._think_again(visit, reports, rows)
             # The deadline is for one mailbox, not for a long list that goes on well.
             whole = visit.settings.smtp.visit_timeout.total_seconds()
             deadline.reschedule(asyncio.get_running_loop().time() + whole)
 
         return settle
+
+    async def _think_again(self, visit: Visit, reports: Sequence[tuple[Case, ProbeReport]], rows: Rows) -> None:
+        """Take back what was concluded from words that turn out to be about us."""
+        guard.note_taken(visit, reports, self.tools)
+        retraction = guard.observe(visit, reports, rows, self.tools)
+        if retraction is not None:
+            taken = await asyncio.shield(self.tools.ledger.take_back(retraction))
+            logger.bind(queued=taken.queued, ended=taken.ended).warning("verdicts taken back: the refusals were of us")
 
     async def _record(self, visit: Visit, rows: Rows, *, is_last: bool) -> None:
         record = VisitRecord(
@@ -150,6 +170,8 @@ def _noting_gate(visit: Visit) -> Generator[None]:
         yield
     except Stopping:
         return  # it was we who ended it: the domain is due at once, for whoever comes next
+    except Crowded as crowded:
+        visit.not_before = crowded.retry_at
     except GateClosed as closed:
         visit.not_before = closed.retry_at
         visit.gate_cause = closed.cause

@@ -14,11 +14,12 @@ from validatord.mail.probe import Signal
 from validatord.mail.reply import Reply
 from validatord.mail.transcript import Exchange, Transcript
 from validatord.mail.verdict import Meaning, ReplyReading, Stage
-from validatord.pacing.lane import Lane
 from validatord.rules.replies import read_reply
 from validatord.smtp.dialogue import Session
 from validatord.smtp.session import Target, open_session
 from validatord.verification.context import Tools, Visit
+from validatord.verification.listings import note_listing
+from validatord.verification.turns import Talk
 
 _SOON = timedelta(seconds=1)
 
@@ -36,13 +37,16 @@ class Trouble:
 
 @dataclass(slots=True)
 class Walk:
-    """How far the walk has come, and how the next session is to be opened."""
+    """How far the walk has come, and how the next session is to be opened.
+
+    `best_preference`: the best of all hosts the domain names, also of those that are no stop.
+    """
 
     stops: Sequence[Stop]
     most_hosts: int
+    best_preference: int | None = None
     position: int = 0
     hosts_left: int = 0  # hosts that were spoken with and left all the same
-    has_failed_better: bool = False  # a host of better preference could not be spoken with
     trouble: Trouble = field(default_factory=Trouble)
     stalls: int = 0
     repairs: int = 0
@@ -61,6 +65,27 @@ class Walk:
         left = self.stops[self.position :]
         return len({stop.host_name for stop in left}) <= 1
 
+    @property
+    def has_equal_host(self) -> bool:
+        """Whether another host of the same preference may still be asked."""
+        here = self.stop
+        if here is None or self.hosts_left + 1 >= self.most_hosts:
+            return False
+        left = self.stops[self.position :]
+        return any(stop.preference == here.preference and stop.host_name != here.host_name for stop in left)
+
+    def is_backup(self, host_name: str) -> bool:
+        """Whether a host is of worse preference than the best that the domain names."""
+        preferences = [stop.preference for stop in self.stops if stop.host_name == host_name]
+        return self.best_preference is not None and bool(preferences) and min(preferences) > self.best_preference
+
+    def turn_to(self, host_name: str) -> None:
+        """Put a host of the preference the walk has reached first among its equals."""
+        left = self.stops[self.position :]
+        chosen = [stop for stop in left if stop.host_name == host_name]
+        rest = [stop for stop in left if stop.host_name != host_name]
+        self.stops = [*self.stops[: self.position], *chosen, *rest]
+
     def leave(self, trouble: Trouble, *, whole_host: bool = False, is_spoken: bool = False) -> None:
         """Note the trouble and go to the next address, or past all addresses of this host."""
         self.trouble = trouble
@@ -71,8 +96,6 @@ class Walk:
             self.position = len(self.stops)
         while whole_host and self.stop is not None and self.stop.host_name == left.host_name:
             self.position += 1
-        if self.stop is not None and self.stop.preference > left.preference:
-            self.has_failed_better = True
         self.use_tls, self.may_pipeline = None, True
 
     def end(self, trouble: Trouble) -> None:
@@ -81,7 +104,7 @@ class Walk:
         self.position = len(self.stops)
 
 
-async def open_next(walk: Walk, visit: Visit, lane: Lane, tools: Tools) -> Session | None:
+async def open_next(walk: Walk, visit: Visit, talk: Talk, tools: Tools) -> Session | None:
     """Return a session with the first host that can be spoken with, or None at the end of the walk.
 
     Raises:
@@ -94,60 +117,100 @@ async def open_next(walk: Walk, visit: Visit, lane: Lane, tools: Tools) -> Sessi
                 raise GateClosed(f"host {stop.host_name}: failed too often", open_until)
             walk.leave(Trouble(), whole_host=True)
             continue
-        session = _take_idle(walk, lane, tools) or await _open(walk, stop, visit, lane, tools)
+        session = _take_idle(walk, talk, tools) or await _open(walk, stop, visit, talk, tools)
         if session is not None:
             return session
     return None
 
 
-def _take_idle(walk: Walk, lane: Lane, tools: Tools) -> Session | None:
+def part(session: Session, talk: Talk, tools: Tools) -> None:
+    """Give a session back: to whoever needs one next, or, where its network counts it too, to nobody."""
+    lanes = talk.lanes
+    if lanes.network is not None:
+        session.retire()
+        tools.pool.give_back(lanes.network.name, session)
+    tools.pool.give_back(lanes.provider.name, session)
+
+
+def _take_idle(walk: Walk, talk: Talk, tools: Tools) -> Session | None:
     """Take a held session with any host of the preference the walk has reached."""
     stop = walk.stop
     if stop is None or walk.use_tls or not walk.may_pipeline:
         return None
     names = [other.host_name for other in walk.stops[walk.position :] if other.preference == stop.preference]
-    return tools.pool.take_idle(lane.name, names)
+    session = tools.pool.take_idle(talk.lanes.provider.name, names)
+    if session is not None:
+        walk.turn_to(session.host_name)
+    return session
 
 
-async def _open(walk: Walk, stop: Stop, visit: Visit, lane: Lane, tools: Tools) -> Session | None:
+async def _open(walk: Walk, stop: Stop, visit: Visit, talk: Talk, tools: Tools) -> Session | None:
     """Open a session, or note why not and move the walk on."""
-    await lane.pace_session()
-    if not await tools.pool.make_room(lane.name, lane.slots):
-        # The lane shrank while others still speak: their end makes room.
-        raise GateClosed(f"lane {lane.name}: shrunk", tools.clock.now() + _SOON)
-    tools.pool.opened(lane.name)
+    await _make_room(talk, tools)
     try:
         session = await _connect(walk, stop, visit, tools)
     except BaseException as error:
-        if isinstance(error, ConnectFailed | ConnectTimeout):
-            tools.pool.closed(lane.name)
-        else:
-            tools.pool.cut(lane.name)
+        _count_out(error, talk, tools)
         if not isinstance(error, SessionFailed):
             raise
-        _note_failure(walk, stop, error, visit, lane)
+        _note_failure(walk, stop, error, visit, talk, tools)
         return None
+    finally:
+        talk.pause()
+    tools.memory.note_greeting(visit.identity.name)
     if session.refusal is None:
         return session
-    tools.pool.give_back(lane.name, session)
-    _note_refusal(walk, session, session.refusal, visit, lane)
+    part(session, talk, tools)
+    _note_refusal(walk, session, session.refusal, visit, talk, tools)
     return None
 
 
+async def _make_room(talk: Talk, tools: Tools) -> None:
+    """Wait until one more session may be opened, and count it."""
+    await talk.pace_session()
+    talk.pause()
+    lanes = talk.lanes.all
+    while not all(tools.pool.open_count(lane.name) < lane.slots for lane in lanes):
+        for lane in lanes:
+            if not await tools.pool.make_room(lane.name, lane.slots):
+                # The lane shrank while others still speak: their end makes room.
+                raise GateClosed(f"lane {lane.name}: shrunk", tools.clock.now() + _SOON)
+    for lane in lanes:
+        tools.pool.opened(lane.name)
+    talk.listen()
+
+
+def _count_out(error: BaseException, talk: Talk, tools: Tools) -> None:
+    """Count out a session that did not come about; what was connected, the other side may count a while longer."""
+    count_out = tools.pool.closed if isinstance(error, ConnectFailed | ConnectTimeout) else tools.pool.cut
+    for lane in talk.lanes.all:
+        count_out(lane.name)
+
+
 async def _connect(walk: Walk, stop: Stop, visit: Visit, tools: Tools) -> Session:
-    target = Target(stop.host_name, stop.address, visit.settings.smtp.port)
     smtp = visit.settings.smtp
+    use_tls = walk.use_tls if walk.use_tls is not None else tools.memory.find_tls(stop.host_name)
     return await open_session(
-        target, visit.identity, smtp, tools.clock, use_tls=walk.use_tls, allow_pipelining=walk.may_pipeline
+        Target(stop.host_name, stop.address, smtp.port),
+        visit.identity,
+        smtp,
+        tools.clock,
+        use_tls=use_tls,
+        allow_pipelining=walk.may_pipeline,
     )
 
 
-def _note_failure(walk: Walk, stop: Stop, failed: SessionFailed, visit: Visit, lane: Lane) -> None:
+def _note_failure(walk: Walk, stop: Stop, failed: SessionFailed, visit: Visit, talk: Talk, tools: Tools) -> None:
     if isinstance(failed, TLSFailed) and walk.use_tls is None:
         walk.use_tls = False  # RFC 7435: opportunistic; once in plain text on the same host
+        tools.memory.note_tls(stop.host_name, wanted=False)
         return
+    if any(exchange.reply is not None for exchange in failed.exchanges):
+        tools.memory.note_greeting(visit.identity.name)
+    elif not failed.is_ours:
+        tools.memory.note_silence(visit.identity.name, stop.host_name)
     if not failed.is_ours:
-        lane.observe(Signal.CONNECTION_FAILED, visit.domain, stop.host_name)
+        talk.lanes.observe(Signal.CONNECTION_FAILED, visit.domain, stop.host_name)
     exchanges = failed.exchanges or (Exchange(Stage.CONNECT, "", None, failure=failed.kind),)
     transcript = Transcript(
         mx_host=stop.host_name,
@@ -160,7 +223,7 @@ def _note_failure(walk: Walk, stop: Stop, failed: SessionFailed, visit: Visit, l
     walk.leave(Trouble(stage=stage, failure=failed.kind, transcript=transcript))
 
 
-def _note_refusal(walk: Walk, session: Session, refusal: Exchange, visit: Visit, lane: Lane) -> None:
+def _note_refusal(walk: Walk, session: Session, refusal: Exchange, visit: Visit, talk: Talk, tools: Tools) -> None:
     """A host that refuses at greeting or EHLO: the next one, unless it said that it is about our address."""
     reply = refusal.reply
     if reply is None:
@@ -169,7 +232,8 @@ def _note_refusal(walk: Walk, session: Session, refusal: Exchange, visit: Visit,
     reading = read_reply(reply, refusal.stage, mx_host=session.host_name)
     trouble = Trouble(refusal.stage, "", reply, reading, session.transcript(""))
     for signal in early_signals(refusal.stage, reply, reading):
-        lane.observe(signal, visit.domain, session.host_name)
+        talk.lanes.observe(signal, visit.domain, session.host_name)
+    note_listing(reply, reading, visit, tools)
     if reading.meaning in {Meaning.SENDER_IP_BLOCKED, Meaning.RATE_LIMITED}:
         walk.end(trouble)
     else:
