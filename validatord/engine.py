@@ -237,6 +237,9 @@ class Engine:
         async def visit(work: leases.DomainVisit) -> None:
             await visitor.visit(work, self.snapshot())
 
+        async def give_up(work: leases.DomainVisit) -> None:
+            await visitor.give_up(work, self.snapshot())
+
         async def renew(domains: Sequence[str]) -> None:
             lease_time = self.snapshot().store.lease
             await leases.renew(self.database, self.node, self.running.lock.epoch, domains, lease_time)
@@ -246,7 +249,9 @@ class Engine:
             await leases.release(self.database, self.node, self.running.lock.epoch, [(domain, not_before, "")])
 
         return Dispatcher(
-            Hands(lease, visit, renew, give_back), self.clock, lambda: self.snapshot().pacing.global_concurrency
+            Hands(lease, visit, give_up, renew, give_back),
+            self.clock,
+            lambda: self.snapshot().pacing.global_concurrency,
         )
 
     def _build_loops(self, tools: Tools, dispatcher: Dispatcher) -> dict[str, Loop]:

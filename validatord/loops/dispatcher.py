@@ -2,9 +2,11 @@
 
 It never holds more visits than `global_concurrency`, so what is in memory is bounded whatever waits in
 the ledger. It renews the leases of running visits, and at a stop it lets them finish for a grace time.
+A domain whose visits always fail is not visited for ever: what is due of it is given up.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,14 +19,18 @@ from validatord.store.leases import DomainVisit
 # The most domains one statement leases: more would only wait in memory.
 _MOST_AT_ONCE = 200
 _FAILED_VISIT_WAIT_SECONDS = 60.0
+# So many failures in a row, and what is due then is given up instead of being visited.
+_MOST_FAILURES = 5
+_MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """What the dispatcher does, given by the engine: lease, visit, renew, give back."""
+    """What the dispatcher does, given by the engine: lease, visit, give up, renew, give back."""
 
     lease: Callable[[int], Awaitable[Sequence[DomainVisit]]]
     visit: Callable[[DomainVisit], Awaitable[None]]
+    give_up: Callable[[DomainVisit], Awaitable[None]]  # finish what is due without a visit
     renew: Callable[[Sequence[str]], Awaitable[object]]
     give_back: Callable[[str, float], Awaitable[object]]  # domain, seconds before it is due again
 
@@ -33,6 +39,7 @@ class Hands:
 class _Counts:
     visits: int = 0
     failures: int = 0
+    given_up: int = 0  # requests
     lost: int = 0
 
 
@@ -47,6 +54,7 @@ class Dispatcher:
     active: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, asyncio.Task[None]])
     counts: _Counts = field(default_factory=_Counts)
     is_paused: bool = False
+    failed: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])  # domain → failures in a row
 
     def __repr__(self) -> str:
         return f"<Dispatcher {len(self.active)} active, {self.counts.visits} done, {self.counts.failures} failed>"
@@ -99,16 +107,35 @@ class Dispatcher:
         """Run one visit; none of its exceptions may reach the loop."""
         with logger.contextualize(domain=work.domain):
             try:
-                await self.hands.visit(work)
+                await self._visit_or_give_up(work)
             except LeaseLost:
                 self.counts.lost += 1
                 logger.warning("lease lost; the outcome of this visit was dropped")
             except StoreAway:
                 logger.warning("PostgreSQL is away; the lease of this visit will expire")
             except Exception:  # noqa: BLE001 one visit must not take the daemon down
-                self.counts.failures += 1
+                self._note_failure(work.domain)
                 logger.exception("visit failed; the domain is due again in a minute")
                 await self._put_back(work.domain)
+
+    async def _visit_or_give_up(self, work: DomainVisit) -> None:
+        failures = self.failed.get(work.domain, 0)
+        if failures < _MOST_FAILURES:
+            await self.hands.visit(work)
+        else:
+            logger.bind(failures=failures, requests=len(work.requests)).error(
+                "visits always fail; giving up what is due"
+            )
+            await self.hands.give_up(work)
+            self.counts.given_up += len(work.requests)
+        self.failed.pop(work.domain, None)
+
+    def _note_failure(self, domain: str) -> None:
+        self.counts.failures += 1
+        self.failed[domain] = self.failed.get(domain, 0) + 1
+        self.failed.move_to_end(domain)
+        if len(self.failed) > _MOST_REMEMBERED:
+            self.failed.popitem(last=False)
 
     async def _put_back(self, domain: str) -> None:
         try:

@@ -113,6 +113,8 @@ FAILURES = {
 NOTES = {
     "retries_exhausted": "It was asked again by the whole schedule and stayed so.",
     "given_up": "It waited so long in vain that we gave up.",
+    "visit_failed": "Our own visits to the domain failed again and again; the log says why.",
+    "retracted": "A verdict was taken back: several domains of its provider refused everybody in the same words.",
     "repeated": "The same text came again after the longest wait.",
     "postmaster_accepted": "The host accepted postmaster@ in the same session, so the refusal is about the mailbox.",
     "same_for_postmaster": "postmaster@ got the very same text, so the refusal is about us.",

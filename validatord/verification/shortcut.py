@@ -6,12 +6,16 @@ probed, or that accepts everything, is answered without a packet.
 
 from collections import deque
 from collections.abc import Mapping
+from datetime import datetime
 
 from validatord.mail.request import Finding
 from validatord.mail.verdict import AcceptAll, Reason, Status, Verdict
+from validatord.settings import Settings
 from validatord.store.records import Finished
 from validatord.verification.context import Case, Tools, Visit
 from validatord.verification.judge import Evidence, Rows, add_outcome
+
+VISIT_FAILED = "visit_failed"  # the token of what was given up
 
 
 def answer_known(visit: Visit, fresh: Mapping[str, Finding], tools: Tools) -> Rows:
@@ -35,6 +39,18 @@ def _answer_banned(rows: Rows, visit: Visit, case: Case, ban: Reason, tools: Too
     verdict = Verdict(Status.UNKNOWN, ban, (ban.value,))
     for request in case.requests:
         add_outcome(rows, visit, request, verdict, Evidence("risk"), tools)
+
+
+def make_failed(settings: Settings, now: datetime) -> Finding:
+    """Return what is said of mailboxes whose visits always failed by our own fault: nothing."""
+    return Finding(
+        status=Status.UNKNOWN,
+        reason=Reason.TEMPORARY_FAILURE,
+        reasons=(Reason.TEMPORARY_FAILURE.value, VISIT_FAILED),
+        confidence=settings.score.unknown_from,
+        checked_at=now,
+        expires_at=now + settings.freshness.ttl,
+    )
 
 
 def answer_accept_all(visit: Visit, tools: Tools) -> Rows:

@@ -26,7 +26,7 @@ from validatord.pacing.identity import choose_identity
 from validatord.pacing.lane import Lane
 from validatord.settings import Settings
 from validatord.store.leases import DomainVisit
-from validatord.store.records import VisitRecord
+from validatord.store.records import Finished, VisitRecord
 from validatord.verification import caps, guard, health, judge, shortcut
 from validatord.verification.ask import Asker, Settle
 from validatord.verification.context import Case, Tools, Visit, gather_cases
@@ -54,6 +54,12 @@ class Visitor:
             await self._record(visit, rows, is_last=True)
         finally:
             health.cancel(visit)
+
+    async def give_up(self, work: DomainVisit, settings: Settings) -> None:
+        """Finish what is due of a domain whose visits always fail; touches nothing that may be why."""
+        finding = shortcut.make_failed(settings, self.tools.clock.now())
+        finished = tuple(Finished(request, finding, request.attempt) for request in work.requests)
+        await asyncio.shield(self.tools.recorder.record(VisitRecord(work.domain, finished=finished, release=True)))
 
     def _open(self, work: DomainVisit, settings: Settings) -> Visit:
         facts = work.facts or DomainFacts(work.domain)
