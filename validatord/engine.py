@@ -9,40 +9,30 @@ set and whoever owns the engine stops it.
 """
 
 import asyncio
-import functools
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from loguru import logger
 
-from validatord import data
 from validatord.clock import Clock
 from validatord.errors import ConfigurationError, NodeTaken
-from validatord.lookup.health import DomainHealth, lookup_health
-from validatord.lookup.mx import MXLookup
-from validatord.lookup.provider import ProviderDirectory
 from validatord.lookup.resolver import Resolver
 from validatord.loops.dispatcher import Dispatcher, Hands
 from validatord.loops.loop import Loop
-from validatord.mail.mx import MXAnswer
-from validatord.mail.provider import Pace
 from validatord.pacing.lane import BookRules, LaneBook
 from validatord.rules import policy
 from validatord.rules.policy import ClientPolicy
 from validatord.rules.risk import RiskLists
 from validatord.settings import Settings
-from validatord.smtp.pool import SessionPool
-from validatord.store import caps, clients, lanes, leases, nodes, records, retract, secrets
+from validatord.store import clients, lanes, leases, nodes
 from validatord.store.database import Database
-from validatord.verification.context import Ledger, Tools
-from validatord.verification.record import Recorder
+from validatord.verification.context import Tools
+from validatord.verification.outfit import Place, build_tools, load_providers
 from validatord.verification.visit import Visitor
 
-_CONTROL_SECRET = "accept_all"  # noqa: S105 the name of a secret, not one
 _SNAPSHOT_SECONDS = 30.0
 _POLICY_SECONDS = 15.0
 _POOL_SECONDS = 1.0
@@ -163,60 +153,13 @@ class Engine:
     async def _build(self, lock: nodes.NodeLock) -> _Running:
         settings = self.snapshot()
         resolver = Resolver(settings.lookup, self.clock)
-        tools = await self._build_tools(settings, resolver)
+        place = Place(self.database, self.node, lambda: self.running.lock.epoch, self.clock, self.rng, self.policy_of)
+        tools = await build_tools(settings, resolver, place)
         visitor = Visitor(tools)
         dispatcher = self._build_dispatcher(tools, visitor)
         running = _Running(lock, resolver, tools, visitor, dispatcher, self._build_loops(tools, dispatcher))
         dispatcher.wake = running.loops["dispatcher"].wake
         return running
-
-    async def _build_tools(self, settings: Settings, resolver: Resolver) -> Tools:
-        if not settings.lookup.public_addresses_only:
-            logger.warning("lookup.public_addresses_only is off: any address may be connected to")
-        lists = RiskLists.load(settings.policy)
-        book = LaneBook(self.clock, self.rng, BookRules.of(settings.pacing))
-        book.restore(await lanes.load_states(self.database, self.node))
-
-        async def lookup(domain: str, answer: MXAnswer) -> DomainHealth:
-            return await lookup_health(resolver, domain, answer=answer)
-
-        return Tools(
-            lookup=MXLookup(resolver, settings.lookup, self.clock, self.rng),
-            providers=load_providers(settings),
-            lanes=book,
-            pool=SessionPool(self.clock, settings.smtp.idle_timeout),
-            recorder=self._build_recorder(settings),
-            ledger=self._build_ledger(),
-            lookup_health=lookup,
-            clock=self.clock,
-            rng=self.rng,
-            control_secret=await self._find_control_secret(settings),
-            node=self.node,
-            flags_of=lists.flags,
-            find_ban=lists.find_ban,
-            policy_of=self.policy_of,
-        )
-
-    def _build_recorder(self, settings: Settings) -> Recorder:
-        async def write(batch: Sequence[records.VisitRecord]) -> frozenset[str]:
-            return await records.write_records(self.database, self.node, self.running.lock.epoch, batch)
-
-        store = settings.store
-        return Recorder(
-            write, self.clock, flush_rows=store.flush_rows, flush_seconds=store.flush_interval.total_seconds()
-        )
-
-    def _build_ledger(self) -> Ledger:
-        database = self.database
-        return Ledger(
-            take_back=functools.partial(retract.take_back, database),
-            reserve=functools.partial(caps.reserve, database),
-            give_back=functools.partial(caps.give_back, database),
-        )
-
-    async def _find_control_secret(self, settings: Settings) -> bytes:
-        configured = settings.accept_all.secret.get_secret_value()
-        return (configured or await secrets.get_or_create(self.database, _CONTROL_SECRET)).encode()
 
     def _build_dispatcher(self, tools: Tools, visitor: Visitor) -> Dispatcher:
         async def lease(room: int) -> Sequence[leases.DomainVisit]:
@@ -350,20 +293,3 @@ async def _end(tasks: Sequence[asyncio.Task[None]], patience_seconds: float) -> 
 def find_full_lanes(book: LaneBook) -> tuple[str, ...]:
     """Name the lanes that take no further visit now; those with a closed gate are visited to be told so."""
     return tuple(name for name in book.busy() if (lane := book.find(name)) is None or lane.retry_at() is None)
-
-
-def load_providers(settings: Settings) -> ProviderDirectory:
-    """Read the providers file: the operator's own, or the shipped one."""
-    own = settings.pacing.providers_file
-    text = Path(own).read_text(encoding="utf-8") if own else data.read_text("config/providers.toml")
-    pacing = settings.pacing
-    default = Pace(
-        sessions=pacing.sessions,
-        session_interval=pacing.session_interval,
-        rcpt_per_minute=pacing.rcpt_per_minute,
-        unknown_ratio=pacing.unknown_ratio,
-        unknown_window=pacing.unknown_window,
-        refusals_per_session=settings.smtp.refusals_per_session,
-        rcpt_per_envelope=settings.smtp.rcpt_per_envelope,
-    )
-    return ProviderDirectory.load(text, default)
