@@ -8,6 +8,7 @@ import asyncio
 import bisect
 import math
 import random
+from collections import deque
 from datetime import UTC, date, datetime, time, timedelta
 
 from validatord.clock import Clock
@@ -24,8 +25,9 @@ class TokenBucket:
     """So many per minute, with a small burst; waiters go in the order they came.
 
     A burst of 1 spaces the takers evenly. A group larger than the burst waits for a full bucket and
-    leaves a debt that the next one waits for, so the rate holds over time whatever the sizes are.
-    `jitter` only ever lengthens a wait.
+    leaves a debt that the next one waits for, so the rate holds over time whatever the sizes are. Within
+    any minute there are never more than the rate, a burst at its beginning included; only a group that
+    is larger than that by itself. `jitter` only ever lengthens a wait.
     """
 
     def __init__(
@@ -38,6 +40,8 @@ class TokenBucket:
         self._burst = burst
         self._tokens = float(burst)
         self._counted_at = clock.monotonic()
+        self._recent: deque[tuple[float, int]] = deque()  # what was taken in the last minute …
+        self._recent_count = 0  # … and its sum
         self._line = asyncio.Lock()  # fair, and a cancelled waiter leaves it in order
         self._waiting = 0
 
@@ -62,13 +66,34 @@ class TokenBucket:
                 while (wait_seconds := self._missing_seconds(count)) > 0:
                     await self._clock.sleep(wait_seconds * (1 + self._rng.uniform(0, self._jitter)))
                 self._tokens -= count
+                self._note(count)
         finally:
             self._waiting -= 1
+
+    def _note(self, count: int) -> None:
+        if not math.isinf(self._per_minute):
+            self._recent.append((self._clock.monotonic(), count))
+            self._recent_count += count
 
     def _missing_seconds(self, count: int) -> float:
         self._accrue()
         missing = min(count, self._burst) - self._tokens
-        return missing * _MINUTE / self._per_minute if missing > _ROUNDING else 0.0
+        wait_seconds = missing * _MINUTE / self._per_minute if missing > _ROUNDING else 0.0
+        return max(wait_seconds, self._crowded_seconds(count))
+
+    def _crowded_seconds(self, count: int) -> float:
+        """Seconds until the last minute has room for so many more."""
+        now = self._clock.monotonic()
+        while self._recent and self._recent[0][0] <= now - _MINUTE + _ROUNDING:
+            self._recent_count -= self._recent.popleft()[1]
+        surplus = self._recent_count + count - max(self._per_minute, count)
+        free_at = now
+        for at, taken in self._recent:
+            if surplus <= _ROUNDING:
+                break
+            surplus -= taken
+            free_at = at + _MINUTE
+        return free_at - now
 
     def _accrue(self) -> None:
         now = self._clock.monotonic()

@@ -43,6 +43,29 @@ async def test_a_burst_goes_at_once_and_the_rest_at_the_rate() -> None:
     assert taken == pytest.approx([0, 0, 0, 1, 2])
 
 
+@pytest.mark.parametrize("seed", range(5))
+async def test_no_minute_has_more_than_the_rate(seed: int) -> None:
+    """In any sixty seconds, wherever they begin: the rate, bursts included; and in the long run no less."""
+    rng, clock, taken = random.Random(seed), FakeClock(), list[tuple[float, int]]()
+    bucket = make_bucket(clock, per_minute=20, burst=5)
+
+    async def take_many() -> None:
+        while True:
+            count = rng.randint(1, 5)
+            await bucket.take(count)
+            taken.append((clock.monotonic(), count))
+            await clock.sleep(rng.choice([0, 0, 0, 0.5, 7, 20]))
+
+    taking = asyncio.create_task(take_many())
+    await clock.advance(1200)
+    taking.cancel()
+    windows = [
+        sum(count for at, count in taken if begin <= at < begin + 60 - 1e-3) for begin in {at for at, _ in taken}
+    ]
+    assert max(windows) == 20
+    assert sum(count for _, count in taken) > 19 * 15
+
+
 async def test_a_group_larger_than_the_burst_leaves_a_debt() -> None:
     """A group of any size goes in the end, and the next taker waits for all of it."""
     clock, taken = FakeClock(), list[float]()
