@@ -90,6 +90,7 @@ CREATE TABLE bouncer_queue (
     not_before    timestamptz NOT NULL DEFAULT now(),
     missing_count smallint NOT NULL DEFAULT 0 CHECK (missing_count >= 0),
     park_reason   text,
+    is_known      boolean NOT NULL DEFAULT false,  -- bought before and still good: answered without buying
     CHECK ((request_id IS NULL) = (pass = 'deep')),
     CHECK (status <> 'queued' OR batch_id IS NULL),
     CHECK (status <> 'assigned' OR batch_id IS NOT NULL),
@@ -98,6 +99,7 @@ CREATE TABLE bouncer_queue (
 CREATE INDEX bouncer_queue_queued ON bouncer_queue (pass, user_id, priority DESC, queue_id) WHERE status = 'queued';
 CREATE INDEX bouncer_queue_waiting ON bouncer_queue (user_id, created_ts) WHERE status = 'queued';
 CREATE INDEX bouncer_queue_queued_email ON bouncer_queue (email) WHERE status = 'queued';
+CREATE INDEX bouncer_queue_known ON bouncer_queue (email, queue_id) WHERE status = 'queued' AND is_known;
 CREATE INDEX bouncer_queue_assigned ON bouncer_queue (batch_id, email) WHERE status = 'assigned';
 -- The deep pass asks once per address, for good.
 CREATE UNIQUE INDEX bouncer_queue_deep_once ON bouncer_queue (email) WHERE pass = 'deep';
@@ -138,9 +140,10 @@ CREATE TABLE bouncer_results (
     pass           text NOT NULL DEFAULT 'main' CHECK (pass IN ('main', 'deep')),
     extra          jsonb,   -- members of the row that have no column; with them the row is whole
     notes          jsonb,   -- what was odd about the row
+    reuse_until    timestamptz,  -- until then it answers whoever asks; NULL: never
     PRIMARY KEY (batch_id, email)
 );
-CREATE INDEX bouncer_results_email ON bouncer_results (email, processed_ts);
+CREATE INDEX bouncer_results_reusable ON bouncer_results (email, reuse_until) WHERE pass = 'main' AND reuse_until IS NOT NULL;
 CREATE UNIQUE INDEX bouncer_results_deep_once ON bouncer_results (email) WHERE pass = 'deep';
 
 CREATE TABLE bouncer_downloads (

@@ -2,11 +2,18 @@
 -- The batch whose results are here and not ingested, for us alone.
 SELECT b.* FROM bouncer_batches AS b WHERE b.id = $1 AND b.state = 'downloaded' FOR UPDATE;
 
+-- attach_waiting --
+-- Whoever asks about an address of this batch by now gets its answer, too.
+UPDATE bouncer_queue AS q
+SET status = 'assigned', batch_id = $1, assigned_ts = now()
+FROM bouncer_members AS m
+WHERE m.batch_id = $1 AND q.email = m.email AND q.status = 'queued' AND q.pass = 'main';
+
 -- merge_results --
 -- One result per member: of several rows the most decisive, and then the same one every time.
 INSERT INTO bouncer_results (
     batch_id, global_id, bouncer_status, bouncer_reason, domain_info, account_info, dns_info, provider, score, toxic,
-    toxicity, email, pass, extra, notes, processed_ts
+    toxicity, email, pass, extra, notes, processed_ts, reuse_until
 )
 SELECT
     t.batch_id,
@@ -18,7 +25,13 @@ SELECT
     t.bouncer_status, t.bouncer_reason, t.domain_info, t.account_info, t.dns_info, t.provider, t.score, t.toxic,
     t.toxicity, t.member, t.pass, t.extra,
     CASE WHEN t.lightest < t.weight THEN coalesce(t.notes, '[]'::jsonb) || '["contradictory"]'::jsonb ELSE t.notes END,
-    t.downloaded_ts
+    t.downloaded_ts,
+    t.downloaded_ts + CASE
+        WHEN t.bouncer_status = 'deliverable' THEN $2::interval
+        WHEN t.bouncer_status = 'undeliverable' THEN $3::interval
+        WHEN t.bouncer_status = 'risky' AND t.domain_info ->> 'acceptAll' = 'yes' THEN $5::interval
+        WHEN t.bouncer_status = 'risky' THEN $4::interval
+    END
 FROM (
     SELECT DISTINCT ON (m.email)
         i.*, m.email AS member, b.pass, b.downloaded_ts, min(i.weight) OVER (PARTITION BY m.email) AS lightest

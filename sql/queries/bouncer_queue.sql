@@ -4,7 +4,9 @@ SELECT count(*)::integer AS waiting, min(w.created_ts) AS oldest_ts, max(w.prior
     coalesce(min(w.created_ts) <= now() - $4::interval, false) AS is_long_enough
 FROM (
     SELECT q.created_ts, q.priority FROM bouncer_queue AS q
-    WHERE q.status = 'queued' AND q.pass = $1 AND q.not_before <= now() AND q.user_id <> ALL ($3::text[])
+    WHERE
+        q.status = 'queued' AND q.pass = $1 AND q.not_before <= now() AND q.user_id <> ALL ($3::text[])
+        AND NOT q.is_known
     LIMIT $2
 ) AS w;
 
@@ -58,17 +60,34 @@ candidate AS MATERIALIZED (
     FROM allowed AS a
     CROSS JOIN LATERAL (
         SELECT q.* FROM bouncer_queue AS q
-        WHERE q.status = 'queued' AND q.pass = $1 AND q.user_id = a.client AND q.not_before <= now()
+        WHERE
+            q.status = 'queued' AND q.pass = $1 AND q.user_id = a.client AND q.not_before <= now() AND NOT q.is_known
         ORDER BY q.priority DESC, q.queue_id
         LIMIT a.most
     ) AS due
+),
+
+-- What was bought already and is still good is not bought again.
+known AS MATERIALIZED (
+    SELECT c.queue_id FROM candidate AS c
+    WHERE
+        $1 = 'main'
+        AND EXISTS (
+            SELECT FROM bouncer_results AS s WHERE s.email = c.email AND s.pass = 'main' AND s.reuse_until > now()
+        )
+),
+
+marked AS (
+    UPDATE bouncer_queue AS q SET is_known = true FROM known AS k WHERE q.queue_id = k.queue_id
 ),
 
 -- An address once, for the most urgent that asks; not while another spelling of it is under way.
 single AS MATERIALIZED (
     SELECT DISTINCT ON (c.key) c.*
     FROM candidate AS c
-    WHERE NOT EXISTS (SELECT FROM bouncer_members AS m WHERE m.is_live AND m.key = c.key)
+    WHERE
+        NOT EXISTS (SELECT FROM bouncer_members AS m WHERE m.is_live AND m.key = c.key)
+        AND c.queue_id NOT IN (SELECT k.queue_id FROM known AS k)
     ORDER BY c.key, c.priority DESC, c.queue_id
 ),
 
@@ -98,6 +117,34 @@ members AS (
 )
 
 SELECT b.id, b.quantity FROM batch AS b;
+
+-- lock_known --
+-- Requests about addresses that were bought before, with that answer, and what our own probe said.
+SELECT
+    r.id, r.submission_id, q.user_id AS client, r.address, r.email, r.domain, r.contact_id, r.priority, r.attempt,
+    r.deferrals, r.pin, r.first_tried_at, r.created_at, r.probe, q.queue_id,
+    s.bouncer_status, s.bouncer_reason, s.domain_info, s.account_info, s.provider, s.score, s.toxic, s.toxicity, s.extra,
+    s.notes, s.processed_ts
+FROM bouncer_queue AS q
+INNER JOIN requests AS r ON q.request_id = r.id
+CROSS JOIN LATERAL (
+    SELECT t.* FROM bouncer_results AS t
+    WHERE t.email = q.email AND t.pass = 'main' AND t.reuse_until > now()
+    ORDER BY t.reuse_until DESC LIMIT 1
+) AS s
+WHERE q.status = 'queued' AND q.is_known
+ORDER BY q.email, q.queue_id
+LIMIT $1
+FOR UPDATE OF q SKIP LOCKED;
+
+-- forget_known --
+-- What was known is not good any more: these requests are to be bought after all.
+UPDATE bouncer_queue AS q SET is_known = false
+WHERE
+    q.status = 'queued' AND q.is_known
+    AND NOT EXISTS (
+        SELECT FROM bouncer_results AS s WHERE s.email = q.email AND s.pass = 'main' AND s.reuse_until > now()
+    );
 
 -- assign_members --
 -- Take a batch's requests out of the queue, all that ask about its addresses.
@@ -153,7 +200,9 @@ WHERE q.queue_id = ANY ($1::bigint[]);
 -- requeue_failed --
 -- Put a parked request back into the queue.
 UPDATE bouncer_queue AS q
-SET status = 'queued', batch_id = NULL, assigned_ts = NULL, park_reason = NULL, missing_count = 0, created_ts = now()
+SET
+    status = 'queued', batch_id = NULL, assigned_ts = NULL, park_reason = NULL, missing_count = 0, created_ts = now(),
+    is_known = false
 WHERE q.request_id = $1 AND q.status = 'failed'
 RETURNING q.queue_id;
 

@@ -9,16 +9,19 @@ from datetime import timedelta
 from loguru import logger
 
 from validatord.bouncer.context import Tools, keep_own
+from validatord.bouncer.ingest import make_findings
+from validatord.bouncer.translate import Rules
 from validatord.mail.request import Priority
 from validatord.rules.policy import BouncerMode, ClientPolicy
-from validatord.settings import BouncerSettings
-from validatord.store import bouncer_batches, bouncer_queue
+from validatord.settings import BouncerSettings, Settings
+from validatord.store import bouncer_batches, bouncer_ingest, bouncer_queue
 from validatord.store.bouncer_batches import OpenCount
 from validatord.store.bouncer_queue import Cap, PlanSpec
 
 _MAIN, _DEEP = "main", "deep"
 _NO_LIMIT = 2**31 - 1
 _MOST_PAGES = 20
+_PAGE = 200
 _LEVELS = (100, 75, 50, 25, 0)
 
 
@@ -40,6 +43,19 @@ async def triage(tools: Tools) -> int:
     if settled or attached:
         logger.bind(settled=settled, attached=attached).info("bouncer queue sorted")
     return settled
+
+
+async def answer_known(tools: Tools, settings: Settings) -> int:
+    """Answer what was bought before and is still good, whoever it was bought for."""
+    rules = Rules(settings.score, settings.freshness)
+    answered = 0
+    while count := await bouncer_ingest.answer_known(
+        tools.database, _PAGE, lambda found: make_findings(tools, found, rules)
+    ):
+        answered += count
+    if answered:
+        logger.bind(requests=answered).info("bouncer: answered from what was bought before")
+    return answered
 
 
 async def plan(tools: Tools, tier: str, settings: BouncerSettings) -> int:

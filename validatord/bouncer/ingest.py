@@ -22,7 +22,7 @@ from validatord.rules import policy
 from validatord.settings import Settings
 from validatord.store import bouncer_batches, bouncer_ingest
 from validatord.store.bouncer_batches import Batch, Trouble
-from validatord.store.bouncer_ingest import Answered, Incoming, Ingest, RowCounts
+from validatord.store.bouncer_ingest import Answered, Incoming, Ingest, Reuse, RowCounts
 from validatord.store.outcomes import Finished
 
 _SLICE = 500  # rows at a time: a hundredth of a second each
@@ -72,7 +72,7 @@ async def _ingest(tools: Tools, work: Ingest, prepared: _Prepared, settings: Set
     await _copy(work, prepared.text)
     crashpoint("bouncer.rows_copied")
     # 2  one result per member
-    counts = await work.merge()
+    counts = await work.merge(_reuse_of(settings))
     is_paid = _check_missing(batch, counts)
     # 3  verdicts
     await _finish(tools, work, settings)
@@ -120,12 +120,18 @@ async def _finish(tools: Tools, work: Ingest, settings: Settings) -> None:
     rules = Rules(settings.score, settings.freshness)
     after = ("", 0)
     while answered := await work.fetch_answered(after, _PAGE):
-        finished = await asyncio.to_thread(_make_findings, tools, answered, rules)
+        finished = await asyncio.to_thread(make_findings, tools, answered, rules)
         await work.finish(finished)
         after = (answered[-1].email, answered[-1].queue_id)
 
 
-def _make_findings(tools: Tools, answered: Sequence[Answered], rules: Rules) -> list[Finished]:
+def _reuse_of(settings: Settings) -> Reuse:
+    fresh = settings.freshness
+    return Reuse(fresh.valid, fresh.invalid, fresh.risky, fresh.accept_all)
+
+
+def make_findings(tools: Tools, answered: Sequence[Answered], rules: Rules) -> list[Finished]:
+    """Make the outcome of each request from its answer, its own finding and its client's policy."""
     return [
         Finished(
             item.request,

@@ -88,6 +88,7 @@ class BouncerDriver:
         accounts = {tier: await account.watch(self.tools, tier, settings.bouncer) for tier in keyed}
         if self._is_time("plan", settings.bouncer.tick):
             await self._plan(accounts, settings.bouncer)
+            await collect.answer_known(self.tools, settings)
         started = await self._start_steps(accounts, settings)
         await self._wait_round()
         await self._end_round(keyed, settings.bouncer)

@@ -97,7 +97,10 @@ class SandboxBouncer:
         self.ledger.note(kind, ref, status)
         if fault is not None and fault.hook is not None:
             await fault.hook()
-        return await self._send(request, (status, body, headers), fault, kind=kind, ref=ref)
+        try:
+            return await self._send(request, (status, body, headers), fault, kind=kind, ref=ref)
+        except ConnectionResetError:  # the other side is gone; nobody is left to answer
+            return web.Response()
 
     async def _answer(self, request: web.Request, kind: str, ref: str) -> tuple[int, Any, dict[str, str], Fault | None]:
         account = self.world.find_account(request.headers.get("x-api-key", ""))

@@ -1,6 +1,6 @@
 """Results on their way in: COPY, merge, verdicts and counters of one batch, all in one transaction."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +14,7 @@ from validatord.store.outcomes import Finished, Outcome
 
 _SQL = queries.load("bouncer_ingest")
 _BATCHES = queries.load("bouncer_batches")
+_QUEUE = queries.load("bouncer_queue")
 _LIMITS = queries.load("bouncer_limits")
 
 
@@ -53,6 +54,16 @@ class RowCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Reuse:
+    """How long an answer serves others who ask about the address."""
+
+    deliverable: timedelta
+    undeliverable: timedelta
+    risky: timedelta
+    accept_all: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """A request with its result, as columns, and what our own probe said before."""
 
@@ -85,9 +96,12 @@ class Ingest:
             "bouncer_incoming", records=incoming, columns=Incoming._fields
         )
 
-    async def merge(self) -> RowCounts:
+    async def merge(self, reuse: Reuse) -> RowCounts:
         """Make one result per member of them, and count."""
-        await self._connection.execute(_SQL["merge_results"], self.batch.id)
+        if self.batch.tier == "main":
+            await self._connection.execute(_SQL["attach_waiting"], self.batch.id)
+        spans = (reuse.deliverable, reuse.undeliverable, reuse.risky, reuse.accept_all)
+        await self._connection.execute(_SQL["merge_results"], self.batch.id, *spans)
         row = await self._connection.fetchrow(_SQL["count_rows"], self.batch.id)
         if row is None:
             return RowCounts(0, 0, 0, 0, 0, 0)
@@ -98,16 +112,7 @@ class Ingest:
     async def fetch_answered(self, after: tuple[str, int], limit: int) -> list[Answered]:
         """Return requests that have their result, by address, behind a place."""
         found = await self._connection.fetch(_SQL["fetch_answered"], self.batch.id, *after, limit)
-        return [
-            Answered(
-                rows.request_of(row),
-                rows.finding_from_json(row["probe"]) if row["probe"] else None,
-                row["queue_id"],
-                row["email"],
-                row,
-            )
-            for row in found
-        ]
+        return [_answered_of(row) for row in found]
 
     async def finish(self, finished: Sequence[Finished]) -> None:
         """Give requests their outcome, with our own finding beside the verdict."""
@@ -150,6 +155,26 @@ class Ingest:
             counts.quarantined,
         )
         await outcomes.count(self._connection, self._outcomes)
+
+
+def _answered_of(row: rows.Columns) -> Answered:
+    own = rows.finding_from_json(row["probe"]) if row["probe"] else None
+    return Answered(rows.request_of(row), own, row["queue_id"], row["email"], row)
+
+
+async def answer_known(database: Database, limit: int, make: Callable[[Sequence[Answered]], Sequence[Finished]]) -> int:
+    """Answer requests about addresses that were bought before and are still good; return how many."""
+    async with database.transaction() as connection:
+        await connection.execute(_QUEUE["forget_known"])
+        answered = [_answered_of(row) for row in await connection.fetch(_QUEUE["lock_known"], limit)]
+        if not answered:
+            return 0
+        finished = make(answered)
+        new = await outcomes.finish(connection, finished)
+        await connection.execute(_SQL["set_probes"], [item.request.request_id for item in finished])
+        await connection.execute(_QUEUE["complete_queue"], [item.queue_id for item in answered])
+        await outcomes.count(connection, new)
+        return len(answered)
 
 
 @asynccontextmanager
