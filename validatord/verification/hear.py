@@ -15,8 +15,8 @@ from validatord.rules import decide
 from validatord.rules.replies import normalise_text, read_reply
 from validatord.smtp.dialogue import Session
 from validatord.smtp.plan import ConversationReport, MailboxAnswer
+from validatord.verification.alarms import note_refusal
 from validatord.verification.context import Case, Tools, Visit
-from validatord.verification.listings import note_listing
 from validatord.verification.turns import Talk
 from validatord.verification.walk import Trouble, Walk, early_signals
 
@@ -151,7 +151,7 @@ def _tell_lanes(answered: Answered, session: Session, listener: Listener) -> Non
         for signal in decide.signals_of(probe):
             listener.talk.lanes.observe(signal, visit.domain, session.host_name)
         if probe.reply is not None and probe.reading is not None:
-            note_listing(probe.reply, probe.reading, visit, listener.tools, str(probe.mailbox))
+            note_refusal(probe.reply, probe.reading, visit, listener.tools, str(probe.mailbox))
 
 
 def _hold_for_another_host(answered: Answered, session: Session, listener: Listener) -> Answered:
@@ -185,7 +185,7 @@ def _hear_refused_mail(report: ConversationReport, session: Session, reply: Repl
     reading = read_reply(reply, Stage.MAIL, mx_host=session.host_name)
     for signal in early_signals(Stage.MAIL, reply, reading):
         listener.talk.lanes.observe(signal, visit.domain, session.host_name)
-    note_listing(reply, reading, visit, listener.tools)
+    note_refusal(reply, reading, visit, listener.tools)
     trouble = Trouble(Stage.MAIL, "", reply, reading, report.transcript)
     if reading.meaning is Meaning.TLS_REQUIRED and not session.tls and _may_repair(walk):
         walk.use_tls, walk.trouble = True, trouble

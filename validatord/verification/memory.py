@@ -13,12 +13,14 @@ from loguru import logger
 # So many hosts, none of which ever answered, are no accident.
 _MANY = 20
 _MOST_HOSTS = 10_000
+_UNLIKE = 2  # providers: one alone may err
 
 
 class Memory:
     """Which identities were ever greeted, and which hosts want TLS or cannot do it; bounded."""
 
     def __init__(self) -> None:
+        self._senders: dict[str, set[str]] = {}  # identity → providers that refused its sender
         self._tls: OrderedDict[str, bool] = OrderedDict()
         self._taken: OrderedDict[str, float] = OrderedDict()  # lane → when a recipient was last accepted
         self._greeted: set[str] = set()
@@ -70,3 +72,11 @@ class Memory:
     def took_lately(self, lane_name: str, now: float, window: timedelta) -> bool:
         """Whether a recipient was accepted in a lane within the window."""
         return now - self._taken.get(lane_name, -math.inf) < window.total_seconds()
+
+    def note_sender_refused(self, identity: str, provider_key: str) -> bool:
+        """A provider refused an identity's envelope sender; True if it is the second one to do so."""
+        providers = self._senders.setdefault(identity, set())
+        if len(providers) >= _UNLIKE or provider_key in providers:
+            return False
+        providers.add(provider_key)
+        return len(providers) == _UNLIKE

@@ -17,8 +17,8 @@ from validatord.mail.verdict import Meaning, ReplyReading, Stage
 from validatord.rules.replies import read_reply
 from validatord.smtp.dialogue import Session
 from validatord.smtp.session import Target, open_session
+from validatord.verification.alarms import note_refusal
 from validatord.verification.context import Tools, Visit
-from validatord.verification.listings import note_listing
 from validatord.verification.turns import Talk
 
 _SOON = timedelta(seconds=1)
@@ -233,7 +233,7 @@ def _note_refusal(walk: Walk, session: Session, refusal: Exchange, visit: Visit,
     trouble = Trouble(refusal.stage, "", reply, reading, session.transcript(""))
     for signal in early_signals(refusal.stage, reply, reading):
         talk.lanes.observe(signal, visit.domain, session.host_name)
-    note_listing(reply, reading, visit, tools)
+    note_refusal(reply, reading, visit, tools)
     if reading.meaning in {Meaning.SENDER_IP_BLOCKED, Meaning.RATE_LIMITED}:
         walk.end(trouble)
     else:

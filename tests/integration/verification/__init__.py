@@ -1,0 +1,1 @@
+"""Visits against the sandbox and a real ledger."""
