@@ -28,7 +28,7 @@ FAST: dict[str, Any] = {
     "polls_per_minute": 600_000,
     "downloads_per_minute": 600_000,
     "credit_reads_per_minute": 600_000,
-    "rate_limit_wait": timedelta(milliseconds=200),
+    "rate_limit_wait": timedelta(milliseconds=80),
     "tick": timedelta(milliseconds=1),
     "poll_interval": timedelta(milliseconds=20),
     "retry_wait": timedelta(milliseconds=10),

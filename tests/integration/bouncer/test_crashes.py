@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+from typing import Any
 
 import pytest
 
@@ -98,13 +99,21 @@ async def test_f29_killed_at_random(rig: Rig, dsn: str) -> None:
     assert await rig.fetch("SELECT count(*) FROM bouncer_results") == 600
 
 
-async def kill_at_random(rig: Rig, dsn: str, rng: random.Random, *, kills: int, longest_seconds: float) -> int:
+async def kill_at_random(
+    rig: Rig,
+    dsn: str,
+    rng: random.Random,
+    *,
+    kills: int,
+    longest_seconds: float,
+    changes: dict[str, Any] | None = None,
+) -> int:
     """Start and kill processes; what they left unknown is resolved as an operator would. Returns how many died."""
     died = 0
     for number in range(kills * 4):
         if died >= kills:
             break
-        child = bouncer_child.start(Order(dsn, rig.service.url, seed=number))
+        child = bouncer_child.start(Order(dsn, rig.service.url, seed=number, changes=changes or {}))
         await asyncio.sleep(rng.uniform(0.02, longest_seconds))
         child.kill()
         died += await bouncer_child.join(child) == -signal.SIGKILL

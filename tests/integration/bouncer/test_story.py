@@ -13,6 +13,8 @@ async def test_every_address_gets_a_verdict(rig: Rig) -> None:
     await check_books(rig, emails)
     assert await rig.states() == {"cleaned": 4}
     assert sum(count for _, _, count in rig.service.ledger.creates) == 180
+
+
 async def test_bought_once_for_two_clients(rig: Rig) -> None:
     """What one client had bought answers another who asks later, or meanwhile; our own finding stays beside it."""
     emails = make_emails(40)
