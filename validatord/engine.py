@@ -21,6 +21,7 @@ from validatord.clock import Clock
 from validatord.errors import ConfigurationError, NodeTaken
 from validatord.lookup.resolver import Resolver
 from validatord.loops.dispatcher import Dispatcher, Hands
+from validatord.loops.housekeeper import Housekeeper
 from validatord.loops.loop import Loop
 from validatord.pacing.lane import BookRules, LaneBook
 from validatord.rules import policy
@@ -35,6 +36,7 @@ from validatord.verification.visit import Visitor
 
 _SNAPSHOT_SECONDS = 30.0
 _POLICY_SECONDS = 15.0
+_HOUSEKEEPER_SECONDS = 3600.0
 _POOL_SECONDS = 1.0
 _LOCK_SECONDS = 0.5
 _LAST_WRITE_SECONDS = 2.0
@@ -209,6 +211,7 @@ class Engine:
             return 0
 
         store = self.snapshot().store
+        housekeeper = Housekeeper(self.database, lambda: self.snapshot().store.keep_requests)
         plans: dict[str, tuple[Callable[[], Coroutine[Any, Any, int]], Callable[[], float]]] = {
             "node lock": (self._keep_lock, lambda: _LOCK_SECONDS),
             "dispatcher": (dispatcher.run_once, lambda: self._seconds("dispatch_interval")),
@@ -217,6 +220,7 @@ class Engine:
             "pool": (sweep_pool, lambda: _POOL_SECONDS),
             "lane snapshots": (self._save_lanes, lambda: _SNAPSHOT_SECONDS),
             "policies": (self._load_policies, lambda: _POLICY_SECONDS),
+            "housekeeper": (housekeeper.run_once, lambda: _HOUSEKEEPER_SECONDS),
         }
         return {name: Loop(name, work, self.clock, interval_seconds=every) for name, (work, every) in plans.items()}
 
