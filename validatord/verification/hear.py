@@ -169,7 +169,7 @@ def _hold_for_another_host(answered: Answered, session: Session, listener: Liste
     visit.held.update((case.mailbox, probe) for case, probe in held)
     probe = held[0][1]
     trouble = Trouble(probe.stage, probe.failure, probe.reply, probe.reading, session.transcript(""))
-    walk.leave(trouble, whole_host=True, is_spoken=True)
+    walk.leave(trouble, session.host_name, is_spoken=True)
     return [(case, probe) for case, probe in answered if case.mailbox not in visit.held]
 
 
@@ -192,7 +192,7 @@ def _hear_refused_mail(report: ConversationReport, session: Session, reply: Repl
     elif reading.meaning is Meaning.SENDER_REJECTED and _take_other_sender(visit, walk):
         walk.trouble = trouble
     elif reading.temporary and reading.meaning not in {Meaning.GREYLISTED, Meaning.RATE_LIMITED}:
-        walk.leave(trouble, whole_host=True, is_spoken=True)
+        walk.leave(trouble, session.host_name, is_spoken=True)
     else:
         walk.end(trouble)
 

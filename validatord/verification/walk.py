@@ -40,6 +40,7 @@ class Walk:
     """How far the walk has come, and how the next session is to be opened.
 
     `best_preference`: the best of all hosts the domain names, also of those that are no stop.
+    Conversations side by side share the walk: what one of them has left is not left again.
     """
 
     stops: Sequence[Stop]
@@ -86,15 +87,20 @@ class Walk:
         rest = [stop for stop in left if stop.host_name != host_name]
         self.stops = [*self.stops[: self.position], *chosen, *rest]
 
-    def leave(self, trouble: Trouble, *, whole_host: bool = False, is_spoken: bool = False) -> None:
-        """Note the trouble and go to the next address, or past all addresses of this host."""
+    def leave(self, trouble: Trouble, host_name: str, address: str = "", *, is_spoken: bool = False) -> None:
+        """Note the trouble of an address, or without one of a whole host, and go past it.
+
+        Where the walk has left it already, nothing changes.
+        """
+        left = self.stop
+        if left is None or left.host_name != host_name or address not in {"", left.address}:
+            return
         self.trouble = trouble
-        left = self.stops[self.position]
         self.position += 1
         self.hosts_left += is_spoken
         if self.hosts_left >= self.most_hosts:
             self.position = len(self.stops)
-        while whole_host and self.stop is not None and self.stop.host_name == left.host_name:
+        while not address and self.stop is not None and self.stop.host_name == host_name:
             self.position += 1
         self.use_tls, self.may_pipeline = None, True
 
@@ -115,7 +121,7 @@ async def open_next(walk: Walk, visit: Visit, talk: Talk, tools: Tools) -> Sessi
             if walk.is_last_host:
                 # Not asked, so no attempt is used up: it waits like at any closed gate.
                 raise GateClosed(f"host {stop.host_name}: failed too often", open_until)
-            walk.leave(Trouble(), whole_host=True)
+            walk.leave(Trouble(), stop.host_name)
             continue
         session = _take_idle(walk, talk, tools) or await _open(walk, stop, visit, talk, tools)
         if session is not None:
@@ -147,13 +153,18 @@ def _take_idle(walk: Walk, talk: Talk, tools: Tools) -> Session | None:
 async def _open(walk: Walk, stop: Stop, visit: Visit, talk: Talk, tools: Tools) -> Session | None:
     """Open a session, or note why not and move the walk on."""
     await _make_room(talk, tools)
+    was_undecided = walk.use_tls is None
     try:
         session = await _connect(walk, stop, visit, tools)
     except BaseException as error:
         _count_out(error, talk, tools)
         if not isinstance(error, SessionFailed):
             raise
-        _note_failure(walk, stop, error, visit, talk, tools)
+        if isinstance(error, TLSFailed) and was_undecided:
+            walk.use_tls = False  # RFC 7435: opportunistic; once in plain text on the same host
+            tools.memory.note_tls(stop.host_name, wanted=False)
+        else:
+            _note_failure(walk, stop, error, visit, talk, tools)
         return None
     finally:
         talk.pause()
@@ -201,10 +212,6 @@ async def _connect(walk: Walk, stop: Stop, visit: Visit, tools: Tools) -> Sessio
 
 
 def _note_failure(walk: Walk, stop: Stop, failed: SessionFailed, visit: Visit, talk: Talk, tools: Tools) -> None:
-    if isinstance(failed, TLSFailed) and walk.use_tls is None:
-        walk.use_tls = False  # RFC 7435: opportunistic; once in plain text on the same host
-        tools.memory.note_tls(stop.host_name, wanted=False)
-        return
     if any(exchange.reply is not None for exchange in failed.exchanges):
         tools.memory.note_greeting(visit.identity.name)
     elif not failed.is_ours:
@@ -220,14 +227,15 @@ def _note_failure(walk: Walk, stop: Stop, failed: SessionFailed, visit: Visit, t
         exchanges=exchanges,
     )
     stage = exchanges[-1].stage
-    walk.leave(Trouble(stage=stage, failure=failed.kind, transcript=transcript))
+    walk.leave(Trouble(stage=stage, failure=failed.kind, transcript=transcript), stop.host_name, stop.address)
 
 
 def _note_refusal(walk: Walk, session: Session, refusal: Exchange, visit: Visit, talk: Talk, tools: Tools) -> None:
     """A host that refuses at greeting or EHLO: the next one, unless it said that it is about our address."""
     reply = refusal.reply
     if reply is None:
-        walk.leave(Trouble(refusal.stage, refusal.failure or "disconnected", transcript=session.transcript("")))
+        cut = Trouble(refusal.stage, refusal.failure or "disconnected", transcript=session.transcript(""))
+        walk.leave(cut, session.host_name, session.address)
         return
     reading = read_reply(reply, refusal.stage, mx_host=session.host_name)
     trouble = Trouble(refusal.stage, "", reply, reading, session.transcript(""))
@@ -237,7 +245,7 @@ def _note_refusal(walk: Walk, session: Session, refusal: Exchange, visit: Visit,
     if reading.meaning in {Meaning.SENDER_IP_BLOCKED, Meaning.RATE_LIMITED}:
         walk.end(trouble)
     else:
-        walk.leave(trouble, whole_host=True)
+        walk.leave(trouble, session.host_name)
 
 
 def early_signals(stage: Stage, reply: Reply, reading: ReplyReading) -> tuple[Signal, ...]:
