@@ -184,6 +184,10 @@ class PacingSettings(Section):
         default=True,
         description="Count MX hosts below their own domain's name by their /24 or /48 as well: pools wear such names.",
     )
+    listing_pause: DurationOrZero = Field(
+        default=timedelta(hours=24),
+        description="How long an identity rests that two providers found on one block list; 0s: it does not.",
+    )
     warm_up: int = Field(
         default=0, ge=0, description="RCPT per day and lane in a lane's first week, doubling weekly; 0: no warm-up."
     )

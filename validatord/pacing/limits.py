@@ -53,6 +53,7 @@ class BookRules:
             global_concurrency=settings.global_concurrency,
             failures_to_open=settings.failures_to_open,
             open_for=settings.open_for,
+            listing_pause=settings.listing_pause,
         )
 
     @property
