@@ -16,12 +16,12 @@ from validatord.rules.replies import read_reply
 from validatord.smtp import conversation, plan
 from validatord.smtp.control import control_recipients
 from validatord.smtp.dialogue import Session
-from validatord.verification import caps, hear
+from validatord.verification import caps, hear, hold
 from validatord.verification.context import Case, Tools, Visit
+from validatord.verification.hold import Answered
 from validatord.verification.turns import Lanes, Talk
 from validatord.verification.walk import Walk, open_next, part
 
-Answered = list[tuple[Case, ProbeReport]]
 Settle = Callable[[Sequence[tuple[Case, ProbeReport]]], Awaitable[None]]
 
 
@@ -87,11 +87,13 @@ class Asker:
 
     def _take(self, talk: Talk) -> list[Case]:
         """Take the next mailboxes, all with the same envelope sender; GateClosed by the domain's cap."""
-        pending = self._visit.pending
         size = 1 if talk.is_trial else self._visit.settings.smtp.rcpt_per_session
         room = caps.find_room(self._visit, self._tools.clock.now(), reserve=len(self._choose_control(is_backup=False)))
         size = size if room is None else min(size, room)
+        if (witness := hold.take_witness(self._visit)) is not None:
+            return [witness]
         taken: list[Case] = []
+        pending = self._visit.pending
         while pending and len(taken) < size and (not taken or pending[0].pinned_sender == taken[0].pinned_sender):
             taken.append(pending.popleft())
         return taken

@@ -104,7 +104,8 @@ class Visit:
     accept_all: AcceptAll = AcceptAll.NOT_ASKED
     has_new_control: bool = False  # the accept-all state was learned in this visit …
     is_control_of_backup: bool = False  # … from a host of worse preference
-    held: dict[Mailbox, ProbeReport] = field(default_factory=dict[Mailbox, ProbeReport])  # until another host was asked
+    held: dict[Mailbox, ProbeReport] = field(default_factory=dict[Mailbox, ProbeReport])  # kept back, see `hold`
+    has_taken_witness: bool = False
     rcpts: int = 0  # RCPT sent so far
     not_before: datetime | None = None
     gate_cause: str = ""

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 
 from validatord.errors import SessionFailed
 from validatord.mail.address import Mailbox
-from validatord.mail.probe import SMTPUTF8_UNSUPPORTED, ProbeReport, Signal
+from validatord.mail.probe import ProbeReport, Signal
 from validatord.mail.reply import Reply
+from validatord.mail.transcript import Exchange
 from validatord.mail.verdict import Meaning, ReplyReading, Stage
 from validatord.rules import decide
 from validatord.rules.replies import normalise_text, read_reply
 from validatord.smtp.dialogue import Session
 from validatord.smtp.plan import ConversationReport, MailboxAnswer
+from validatord.verification import hold
 from validatord.verification.alarms import note_refusal
 from validatord.verification.context import Case, Tools, Visit
+from validatord.verification.hold import Answered
 from validatord.verification.turns import Talk
 from validatord.verification.walk import Trouble, Walk, early_signals
 
@@ -25,9 +28,6 @@ _MOST_STALLS = 2
 # Sender refused, TLS required, pipelining broken: each may cost one more session, never a loop.
 _MOST_REPAIRS = 3
 _CLOSING = 421  # RFC 5321 3.8: said of the session, not of a recipient
-_NOT_TAKEN_HERE = frozenset({Meaning.RELAY_DENIED, Meaning.DOMAIN_NOT_HOSTED})
-
-Answered = list[tuple[Case, ProbeReport]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +47,25 @@ def hear(report: ConversationReport, session: Session, batch: Sequence[Case], li
     _learn_tls(report, session, listener)
     if report.one_rcpt_per_envelope:
         listener.talk.lanes.provider.is_one_rcpt_per_envelope = True
-    answered = _report_answers(report, session, batch, listener)
+    repairs = _choose_repairs(report, session, listener)
+    answered = _report_answers(report, session, batch, repairs, listener)
     _tell_lanes(answered, session, listener)
-    heard, answered = answered, _hold_for_another_host(answered, session, listener)
+    heard, answered = answered, hold.hold(answered, report, session, listener.visit, walk)
     if report.refusal is not None and report.refusal.reply is not None:
         _hear_refused_mail(report, session, report.refusal.reply, listener)
-    elif heard:
+    elif heard or repairs:
         walk.stalls = 0
     elif report.unanswered:
         _hear_stall(report, session, listener)
     if report.gate is not None and not answered:
         raise report.gate
-    return answered
+    return answered + hold.release(listener.visit)
 
 
 def _learn_control(report: ConversationReport, session: Session, listener: Listener) -> None:
     visit = listener.visit
     answers = [
-        (exchange.reply, read_reply(exchange.reply, Stage.RCPT, mx_host=session.host_name))
+        (exchange.reply, _read(exchange, exchange.reply, session))
         for exchange in report.control
         if exchange.reply is not None and exchange.reply.code != _CLOSING
     ]
@@ -82,27 +83,44 @@ def _learn_tls(report: ConversationReport, session: Session, listener: Listener)
         listener.tools.memory.note_tls(session.host_name, wanted=True)
 
 
+def _choose_repairs(report: ConversationReport, session: Session, listener: Listener) -> frozenset[Meaning]:
+    """Choose what the next session with this host does otherwise; return the refusals that it makes void.
+
+    Postfix and Exim refuse a sender, and often plain text, at RCPT: every recipient of the group says so.
+    """
+    walk = listener.walk
+    refused = {answer.reading.meaning: answer for answer in report.answers.values() if answer.reading is not None}
+    repairs: set[Meaning] = set()
+    if Meaning.TLS_REQUIRED in refused and not session.tls and not walk.use_tls:
+        walk.use_tls = True
+        repairs.add(Meaning.TLS_REQUIRED)
+    named = refused.get(Meaning.SENDER_REJECTED)
+    if named is not None and _is_final(named) and _take_other_sender(report, listener.visit, walk):
+        repairs.add(Meaning.SENDER_REJECTED)
+        if named.exchange.reply is not None and named.reading is not None:
+            note_refusal(named.exchange.reply, named.reading, listener.visit, listener.tools)
+    return frozenset(repairs)
+
+
+def _is_final(answer: MailboxAnswer) -> bool:
+    return answer.reading is not None and not answer.reading.temporary
+
+
 def _report_answers(
-    report: ConversationReport, session: Session, batch: Sequence[Case], listener: Listener
+    report: ConversationReport,
+    session: Session,
+    batch: Sequence[Case],
+    repairs: frozenset[Meaning],
+    listener: Listener,
 ) -> Answered:
-    """Put every answer into a report; a recipient that demands TLS is asked again with it instead."""
+    """Put every answer into a report; whose refusal is void is asked again instead."""
     cases = {case.mailbox: case for case in batch}
     postmaster = _read_postmaster(report, session)
-    found: Answered = []
-    for mailbox, answer in report.answers.items():
-        if _demands_tls(answer.reading, session, listener.walk):
-            continue
-        found.append((cases[mailbox], _to_probe(mailbox, answer, postmaster, session.host_name, listener)))
-    return found
-
-
-def _demands_tls(reading: ReplyReading | None, session: Session, walk: Walk) -> bool:
-    if reading is None or reading.meaning is not Meaning.TLS_REQUIRED or session.tls:
-        return False
-    if walk.use_tls:
-        return False
-    walk.use_tls = True
-    return True
+    return [
+        (cases[mailbox], _to_probe(mailbox, answer, postmaster, session.host_name, listener))
+        for mailbox, answer in report.answers.items()
+        if answer.reading is None or answer.reading.meaning not in repairs
+    ]
 
 
 def _to_probe(
@@ -142,7 +160,13 @@ def _read_postmaster(report: ConversationReport, session: Session) -> tuple[Repl
     exchange = report.postmaster
     if exchange is None or exchange.reply is None:
         return None
-    return exchange.reply, read_reply(exchange.reply, Stage.RCPT, mx_host=session.host_name)
+    return exchange.reply, _read(exchange, exchange.reply, session)
+
+
+def _read(exchange: Exchange, reply: Reply, session: Session) -> ReplyReading:
+    """Read the reply to a control, whose address stands in the command."""
+    recipient = exchange.command.partition("<")[2].partition(">")[0]
+    return read_reply(reply, Stage.RCPT, mx_host=session.host_name, recipient=recipient)
 
 
 def _tell_lanes(answered: Answered, session: Session, listener: Listener) -> None:
@@ -152,31 +176,6 @@ def _tell_lanes(answered: Answered, session: Session, listener: Listener) -> Non
             listener.talk.lanes.observe(signal, visit.domain, session.host_name)
         if probe.reply is not None and probe.reading is not None:
             note_refusal(probe.reply, probe.reading, visit, listener.tools, str(probe.mailbox))
-
-
-def _hold_for_another_host(answered: Answered, session: Session, listener: Listener) -> Answered:
-    """Keep back what a host of equal preference may answer otherwise, and go there.
-
-    One host of a pair may have lost the domain from its table, or may not know SMTPUTF8.
-    """
-    visit, walk = listener.visit, listener.walk
-    stop = walk.stop
-    if stop is None or stop.host_name != session.host_name or not walk.has_equal_host:
-        return answered
-    held = [(case, probe) for case, probe in answered if case.mailbox not in visit.held and _may_differ(probe)]
-    if not held:
-        return answered
-    visit.held.update((case.mailbox, probe) for case, probe in held)
-    probe = held[0][1]
-    trouble = Trouble(probe.stage, probe.failure, probe.reply, probe.reading, session.transcript(""))
-    walk.leave(trouble, session.host_name, is_spoken=True)
-    return [(case, probe) for case, probe in answered if case.mailbox not in visit.held]
-
-
-def _may_differ(probe: ProbeReport) -> bool:
-    if probe.failure == SMTPUTF8_UNSUPPORTED:
-        return True
-    return probe.reading is not None and probe.reading.meaning in _NOT_TAKEN_HERE and not probe.reading.temporary
 
 
 def _hear_refused_mail(report: ConversationReport, session: Session, reply: Reply, listener: Listener) -> None:
@@ -189,7 +188,7 @@ def _hear_refused_mail(report: ConversationReport, session: Session, reply: Repl
     trouble = Trouble(Stage.MAIL, "", reply, reading, report.transcript)
     if reading.meaning is Meaning.TLS_REQUIRED and not session.tls and _may_repair(walk):
         walk.use_tls, walk.trouble = True, trouble
-    elif reading.meaning is Meaning.SENDER_REJECTED and _take_other_sender(visit, walk):
+    elif reading.meaning is Meaning.SENDER_REJECTED and _take_other_sender(report, visit, walk):
         walk.trouble = trouble
     elif reading.temporary and reading.meaning not in {Meaning.GREYLISTED, Meaning.RATE_LIMITED}:
         walk.leave(trouble, session.host_name, is_spoken=True)
@@ -197,10 +196,11 @@ def _hear_refused_mail(report: ConversationReport, session: Session, reply: Repl
         walk.end(trouble)
 
 
-def _take_other_sender(visit: Visit, walk: Walk) -> bool:
+def _take_other_sender(report: ConversationReport, visit: Visit, walk: Walk) -> bool:
     """Use the identity's alternative sender, once; without one the refusal stands."""
     other = visit.identity.alternative_sender
-    if not other or walk.sender == other or not _may_repair(walk):
+    is_refused = other in {walk.sender, report.transcript.envelope_sender}
+    if not other or is_refused or not _may_repair(walk):
         return False
     walk.sender = other
     return True

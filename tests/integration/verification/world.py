@@ -12,6 +12,7 @@ time pass for the clock of visits, for the sandbox's greylists and for the ledge
 import asyncio
 import random
 import re
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -78,21 +79,24 @@ class LeapingClock:
 
 
 class World:
-    """See the module; `settings` holds what differs from the usual by section."""
+    """See the module.
+
+    `sections` are the settings that differ from the usual; `providers` is the table of providers, empty
+    by default: every host is then paced by the settings.
+    """
 
     def __init__(
         self,
         database: Database,
         spec: SandboxSpec,
         *,
-        folder: Path | None = None,
         providers: str = "",
         **sections: Mapping[str, Any],
     ) -> None:
         self.database = database
         self.clock = LeapingClock()
         self.sandbox = Sandbox(spec, self.clock)
-        self.folder = folder
+        self._folder = Path()
         self._providers = providers
         self._sections = sections
         self._stack = AsyncExitStack()
@@ -108,6 +112,7 @@ class World:
 
     async def __aenter__(self) -> Self:
         await migrations.migrate(self.database)
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="vd-world-")))
         await self._stack.enter_async_context(self.sandbox)
         self.settings = self.make_settings(**self._sections)
         lock = await NodeLock.acquire(self.database, self.settings.service.node)
@@ -127,10 +132,9 @@ class World:
         found: dict[str, Any] = {name: dict(values) for name, values in _USUAL.items()}
         found["lookup"]["resolvers"] = [self.sandbox.resolver]
         found["smtp"]["port"] = self.sandbox.smtp_port
-        if self.folder is not None:
-            path = self.folder / "providers.toml"
-            path.write_text(self._providers)
-            found["pacing"]["providers_file"] = str(path)
+        path = self._folder / "providers.toml"
+        path.write_text(self._providers)
+        found["pacing"]["providers_file"] = str(path)
         identity = {"helo_name": HELO, "envelope_sender": SENDER}
         found["identities"] = [identity | dict(each) for each in sections.pop("identities", ({},))]
         for name, values in sections.items():
