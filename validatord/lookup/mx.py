@@ -9,12 +9,14 @@ import functools
 import ipaddress
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from validatord.clock import Clock
 from validatord.lookup import addresses, cache
 from validatord.lookup.gather import Gathered, Gathering, GatherRules
 from validatord.lookup.resolver import Resolver
+from validatord.lookup.sanity import ResolverSanity
 from validatord.mail.mx import MXAnswer, MXOutcome
 from validatord.settings import LookupSettings
 
@@ -25,10 +27,11 @@ FAILED_TTL_SECONDS = (15.0, 30.0)  # spread, so that what failed together is not
 class MXLookup:
     """Looks up mail hosts, keeps the answers, lets one look-up answer all who wait for it.
 
-    `own_addresses` and `own_names` are what this machine is called: it must not probe itself.
+    `own_addresses` and `own_names` are what this machine is called: it must not probe itself. `sanity` is
+    asked before a domain is said not to exist.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 three are keywords that most callers leave out
         self,
         resolver: Resolver,
         settings: LookupSettings,
@@ -37,8 +40,10 @@ class MXLookup:
         *,
         own_addresses: Iterable[str] = (),
         own_names: Iterable[str] = (),
+        sanity: ResolverSanity | None = None,
     ) -> None:
         self._resolver = resolver
+        self._sanity = sanity
         self._clock = clock
         self._rng = rng
         self._cache_ttl = settings.cache_ttl
@@ -96,7 +101,7 @@ class MXLookup:
 
     async def _look_up(self, domain: str) -> MXAnswer:
         self.looked_up += 1
-        gathered = await Gathering(self._resolver, self._rules, domain).run()
+        gathered = await self._doubt(await Gathering(self._resolver, self._rules, domain).run())
         now = self._clock.now()
         answer = MXAnswer(
             domain,
@@ -111,6 +116,15 @@ class MXLookup:
         )
         self._cache.keep(domain, answer)
         return answer
+
+    async def _doubt(self, gathered: Gathered) -> Gathered:
+        """Believe in "no such domain" only if the resolver finds what certainly exists."""
+        if gathered.outcome is not MXOutcome.DOMAIN_NOT_FOUND or self._sanity is None:
+            return gathered
+        if await self._sanity.is_seeing():
+            return gathered
+        trace = (*gathered.trace, "NS com → not found either: the resolver is blind")
+        return replace(gathered, outcome=MXOutcome.FAILED, failure="resolver_blind", trace=trace)
 
     def _choose_ttl(self, gathered: Gathered) -> timedelta:
         if gathered.outcome is MXOutcome.FAILED:

@@ -14,6 +14,7 @@ from validatord.lookup.health import DomainHealth, lookup_health
 from validatord.lookup.mx import MXLookup
 from validatord.lookup.provider import ProviderDirectory
 from validatord.lookup.resolver import Resolver
+from validatord.lookup.sanity import ResolverSanity
 from validatord.mail.mx import MXAnswer
 from validatord.mail.provider import Pace
 from validatord.pacing.lane import BookRules, LaneBook
@@ -41,6 +42,11 @@ class Place:
     policy_of: Callable[[str], ClientPolicy]
 
 
+def _find_sanity(settings: Settings, resolver: Resolver, clock: Clock) -> ResolverSanity | None:
+    """Return the doubt about a blind resolver; a sandbox knows nothing outside itself and needs none."""
+    return ResolverSanity(resolver, clock) if settings.lookup.public_addresses_only else None
+
+
 async def build_tools(settings: Settings, resolver: Resolver, place: Place) -> Tools:
     """Build the tools and give the lanes back what they remembered."""
     if not settings.lookup.public_addresses_only:
@@ -54,7 +60,7 @@ async def build_tools(settings: Settings, resolver: Resolver, place: Place) -> T
         return await lookup_health(resolver, domain, answer=answer)
 
     return Tools(
-        lookup=MXLookup(resolver, settings.lookup, clock, rng),
+        lookup=MXLookup(resolver, settings.lookup, clock, rng, sanity=_find_sanity(settings, resolver, clock)),
         lookup_health=find_health,
         providers=load_providers(settings),
         lanes=book,
