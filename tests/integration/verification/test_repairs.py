@@ -6,7 +6,7 @@ from validatord.sandbox.spec import SandboxSpec
 from validatord.store.database import Database
 
 OTHER = "second@example.net"
-ADDRESSES = ("user1@acme.example", "user2@acme.example", "user3@acme.example")
+ADDRESSES = ("user1@acme.example", "user2@acme.example")
 
 
 async def test_tls_demanded_at_rcpt(database: Database) -> None:
@@ -15,7 +15,7 @@ async def test_tls_demanded_at_rcpt(database: Database) -> None:
     async with World(database, SandboxSpec.of({"acme.example": demanding})) as world:
         found = await world.check(*ADDRESSES)
 
-        assert found == ["waits tls_required"] * 3
+        assert found == ["waits tls_required"] * 2
         assert world.total.connections == 2
         assert world.total.commands["STARTTLS"] == 1
         assert world.total.commands["RCPT"] == 2 * len(ADDRESSES)
@@ -28,10 +28,10 @@ async def test_sender_refused_at_rcpt(database: Database) -> None:
     async with World(database, SandboxSpec.of({"acme.example": choosy}), identities=identities) as world:
         found = await world.check(*ADDRESSES)
 
-        assert found == ["unknown sender_rejected"] * 3
+        assert found == ["unknown sender_rejected"] * 2
         assert world.total.commands["MAIL"] == 2
         assert (await world.finding(ADDRESSES[0])).smtp_trace["envelope_sender"] == OTHER
-        assert OTHER in (await world.finding(ADDRESSES[2])).reply
+        assert OTHER in (await world.finding(ADDRESSES[1])).reply
 
 
 async def test_sender_put_off_at_rcpt(database: Database) -> None:
