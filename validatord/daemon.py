@@ -5,6 +5,7 @@ Signal handlers only set events; everything else happens in the tasks that wait 
 
 import asyncio
 import contextlib
+import gc
 import os
 import random
 import signal
@@ -64,6 +65,7 @@ class Daemon:
             stack.push_async_callback(_end, tasks)
             if self._notifier.watchdog_seconds:
                 tasks.append(asyncio.create_task(self._feed_watchdog(engine), name="watchdog"))
+            _spare_the_collector()
             self._notifier.ready("verifying")
             logger.bind(node=engine.node, arq=bool(stores.redis_url)).info("ready")
             await self._stop.wait()
@@ -133,6 +135,17 @@ class Daemon:
             await asyncio.sleep(seconds)
             if engine.is_lively(seconds * 3):
                 self._notifier.feed_watchdog()
+
+
+def _spare_the_collector() -> None:
+    """Keep what lives as long as the process out of collections, and collect a tenth as often.
+
+    Our values hold no cycles but the short ones of tasks and exceptions; looking for them took a twelfth
+    of all CPU time. The memory that waits for a collection in between is a few MB.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
