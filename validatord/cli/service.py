@@ -18,6 +18,9 @@ from validatord.sandbox import command as sandbox_command
 from validatord.settings_text import generate_config
 
 
+_WHERE_NAMES_ARE_SET = "set both in [[identities]] of the settings file, or as VALIDATOR_HELO and VALIDATOR_MAIL_FROM"
+
+
 @click.command()
 @click.pass_obj
 def serve(session: Session) -> None:
@@ -25,7 +28,7 @@ def serve(session: Session) -> None:
     settings = session.settings
     is_sandbox = not settings.lookup.public_addresses_only
     if not is_sandbox and (problems := check_identity_names(settings)):
-        raise ConfigurationError(problems)
+        raise ConfigurationError([*problems, _WHERE_NAMES_ARE_SET])
     asyncio.run(Daemon(settings, session.load).run())
 
 
