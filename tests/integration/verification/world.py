@@ -6,7 +6,7 @@
         assert await world.outcome("user1@acme.example") == "valid accepted"
 
 No loop runs: `visit` leases one domain and visits it, `run` does so until nothing is due, `leap` lets
-time pass for the clock of visits, for the sandbox's greylists and for the ledger.
+time pass for the clock of visits, for the sandbox's greylists and for what is due in the ledger.
 """
 
 import asyncio
@@ -182,6 +182,7 @@ class World:
 
     async def lease(self, limit: int = 1) -> list[DomainVisit]:
         """Lease what is due."""
+        await self._tell_ledger()
         spec = leases.LeaseSpec(
             node=self.settings.service.node,
             epoch=self.epoch,
@@ -225,21 +226,25 @@ class World:
     async def leap(self, seconds: float) -> None:
         """Let so much time pass."""
         self.clock.ahead += seconds
-        past = timedelta(seconds=seconds)
-        await self.database.fetch("UPDATE requests SET due_at = due_at - $1::interval WHERE state = 'queued'", past)
-        await self.database.fetch(
-            "UPDATE domain_queue SET next_due = next_due - $1::interval, not_before = not_before - $1::interval", past
-        )
 
     async def leap_to_due(self) -> float:
-        """Let time pass until the next request is due; return the seconds."""
-        [row] = await look(
-            self.database,
-            "SELECT extract(epoch FROM min(next_due) - now())::float8 AS wait FROM domain_queue WHERE next_due > now()",
+        """Let time pass until the next domain is due; return the seconds."""
+        now = self.clock.now()
+        [row] = await look(self.database, "SELECT min(next_due) AS due FROM domain_queue WHERE next_due > $1", now)
+        assert row["due"] is not None, "nothing waits"
+        wait = (row["due"] - now).total_seconds()
+        await self.leap(wait + 0.01)
+        return wait
+
+    async def _tell_ledger(self) -> None:
+        """PostgreSQL has a clock of its own: what is due by ours becomes due by that."""
+        now = self.clock.now()
+        await self.database.fetch(
+            "UPDATE requests SET due_at = least(due_at, now()) WHERE state = 'queued' AND due_at <= $1", now
         )
-        assert row["wait"] is not None, "nothing waits"
-        await self.leap(row["wait"] + 0.01)
-        return row["wait"]
+        await self.database.fetch(
+            "UPDATE domain_queue SET next_due = least(next_due, now()), not_before = NULL WHERE next_due <= $1", now
+        )
 
     async def finish(self, most_waits: int = 20) -> list[float]:
         """Visit and wait until every request is finished; return the waits in seconds."""
