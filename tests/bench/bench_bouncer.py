@@ -6,6 +6,7 @@ Says addresses per second, the memory of this process, and the longest the event
 
 import argparse
 import asyncio
+import gc
 import json
 import random
 import subprocess
@@ -96,6 +97,8 @@ async def measure(dsn: str, url: str, addresses: int, batch_size: int) -> None:
     )
     policy = read_policy(POLICY)
     driver = BouncerDriver(database, lambda: settings, lambda _: policy, SystemClock(), random.Random(1))
+    gc.collect()
+    gc.freeze()  # as the daemon does once it is ready
     watch = Watch()
     task = asyncio.create_task(watch.run())
     started = time.perf_counter()

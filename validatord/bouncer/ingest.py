@@ -24,9 +24,10 @@ from validatord.store import bouncer_batches, bouncer_ingest
 from validatord.store.bouncer_batches import Batch, Trouble
 from validatord.store.bouncer_ingest import Answered, Incoming, Ingest, Reuse, RowCounts
 from validatord.store.outcomes import Finished
+from validatord.store.rows import Columns
 
 _SLICE = 500  # rows at a time: a hundredth of a second each
-_PAGE = 250
+_PAGE = 150
 _FREE_DOWNLOADS = 3  # before a row that was paid for and is not there is given up
 
 
@@ -102,7 +103,7 @@ async def _copy(work: Ingest, text: str) -> None:
 
 
 def _read_slice(reader: Iterator[tuple[int, Any]], batch: int) -> list[Incoming]:
-    return [rows.read_row(raw, batch, seq) for seq, raw in itertools.islice(reader, _SLICE)]
+    return [rows.read_row(raw, batch, seq) for seq, raw in rows.breathe(itertools.islice(reader, _SLICE))]
 
 
 def _check_missing(batch: Batch, counts: RowCounts) -> bool:
@@ -119,10 +120,13 @@ def _check_missing(batch: Batch, counts: RowCounts) -> bool:
 async def _finish(tools: Tools, work: Ingest, settings: Settings) -> None:
     rules = Rules(settings.score, settings.freshness)
     after = ("", 0)
-    while answered := await work.fetch_answered(after, _PAGE):
-        finished = await asyncio.to_thread(make_findings, tools, answered, rules)
-        await work.finish(finished)
-        after = (answered[-1].email, answered[-1].queue_id)
+    while found := await work.fetch_answered(after, _PAGE):
+        after = (found[-1]["email"], found[-1]["queue_id"])
+        await work.finish(await asyncio.to_thread(_judge, tools, found, rules))
+
+
+def _judge(tools: Tools, found: Sequence[Columns], rules: Rules) -> list[Finished]:
+    return make_findings(tools, [bouncer_ingest.read_answered(row) for row in rows.breathe(found)], rules)
 
 
 def _reuse_of(settings: Settings) -> Reuse:
@@ -141,7 +145,7 @@ def make_findings(tools: Tools, answered: Sequence[Answered], rules: Rules) -> l
             ),
             item.request.attempt,
         )
-        for item in answered
+        for item in rows.breathe(answered)
     ]
 
 

@@ -109,10 +109,9 @@ class Ingest:
             row["answered"], row["charged"], row["missing"], row["foreign_rows"], row["doubled"], row["quarantined"]
         )
 
-    async def fetch_answered(self, after: tuple[str, int], limit: int) -> list[Answered]:
-        """Return requests that have their result, by address, behind a place."""
-        found = await self._connection.fetch(_SQL["fetch_answered"], self.batch.id, *after, limit)
-        return [_answered_of(row) for row in found]
+    async def fetch_answered(self, after: tuple[str, int], limit: int) -> Sequence[rows.Columns]:
+        """Return requests that have their result, by address, behind a place; `read_answered` reads them."""
+        return await self._connection.fetch(_SQL["fetch_answered"], self.batch.id, *after, limit)
 
     async def finish(self, finished: Sequence[Finished]) -> None:
         """Give requests their outcome, with our own finding beside the verdict."""
@@ -157,7 +156,8 @@ class Ingest:
         await outcomes.count(self._connection, self._outcomes)
 
 
-def _answered_of(row: rows.Columns) -> Answered:
+def read_answered(row: rows.Columns) -> Answered:
+    """Read a request with its answer; takes a while for many, so not on the event loop."""
     own = rows.finding_from_json(row["probe"]) if row["probe"] else None
     return Answered(rows.request_of(row), own, row["queue_id"], row["email"], row)
 
@@ -166,7 +166,7 @@ async def answer_known(database: Database, limit: int, make: Callable[[Sequence[
     """Answer requests about addresses that were bought before and are still good; return how many."""
     async with database.transaction() as connection:
         await connection.execute(_QUEUE["forget_known"])
-        answered = [_answered_of(row) for row in await connection.fetch(_QUEUE["lock_known"], limit)]
+        answered = [read_answered(row) for row in await connection.fetch(_QUEUE["lock_known"], limit)]
         if not answered:
             return 0
         finished = make(answered)
