@@ -1,6 +1,7 @@
 """The daemon: opens the stores, starts the engine and the doors, listens to signals, stops in order.
 
-Signal handlers only set events; everything else happens in the tasks that wait for them.
+Signal handlers only set events; everything else happens in the tasks that wait for them. A start waits
+for a PostgreSQL that is away; a second signal ends what the first one lets finish.
 """
 
 import asyncio
@@ -16,15 +17,20 @@ from loguru import logger
 from validatord import sd_notify
 from validatord.clock import SystemClock
 from validatord.engine import Engine, load_providers
+from validatord.errors import NodeTaken, StoreAway
 from validatord.intake.arq_worker import WorkerRules
 from validatord.intake.jobs import Jobs
 from validatord.intake.submit import IntakeRules, Submitter
 from validatord.intake.supervisor import Intake
-from validatord.logs import set_up_logs
+from validatord.logs import Seldom, set_up_logs
 from validatord.loops.bouncer_driver import BouncerDriver
 from validatord.reload import reload
 from validatord.settings import Settings, SettingsHolder
 from validatord.stores import Stores, open_stores
+
+EXIT_IN_HASTE = 1
+_HASTE_SECONDS = 1.0
+_STORE_SECONDS = 1.0  # between two tries to reach PostgreSQL at the start
 
 
 class Daemon:
@@ -34,46 +40,83 @@ class Daemon:
         self._holder = SettingsHolder(settings)
         self._load = load
         self._stop = asyncio.Event()
+        self._haste = asyncio.Event()
+        self._hurry: Callable[[], None] = lambda: None
         self._hangup = asyncio.Event()
         self._notifier = sd_notify.Notifier(os.environ)
         self._clock = SystemClock()
         self._submitter: Submitter | None = None
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
+        """Serve until SIGTERM or SIGINT.
+
+        Raises:
+            NodeTaken: another process runs under this node's name, at the start or later.
+        """
         settings = self._holder.snapshot()
         set_up_logs(level=settings.service.log_level, form=settings.service.log_format)
         self._listen()
-        async with open_stores(settings, needs_redis=True) as stores:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(_end, [asyncio.create_task(self._end_in_haste(), name="haste")])
+            stores = await self._wait_for_stores(stack, settings)
+            if stores is None:
+                return
             engine = Engine(stores.database, self._holder.snapshot, self._clock, random.Random())  # noqa: S311 spreads waits
+            self._hurry = engine.hurry
             await engine.start()
+            bouncer = asyncio.create_task(self._drive_bouncer(engine, stores), name="bouncer driver")
             try:
                 await self._serve(engine, stores)
             finally:
                 self._notifier.stopping("giving leases back")
-                await engine.stop()
+                # Side by side: each may need the whole grace time.
+                await asyncio.gather(engine.stop(), _end([bouncer]))
                 logger.info("stopped")
+        if engine.fenced.is_set():
+            raise NodeTaken(f'another validatord named "{engine.node}" runs now; this one has stopped')
+
+    async def _wait_for_stores(self, stack: contextlib.AsyncExitStack, settings: Settings) -> Stores | None:
+        """Open the stores, waiting for a PostgreSQL that is away; None if told to stop meanwhile."""
+        seldom = Seldom(self._clock)
+        while not self._stop.is_set():
+            try:
+                return await stack.enter_async_context(open_stores(settings, needs_redis=True))
+            except StoreAway as away:
+                if seldom.is_due():
+                    logger.bind(problem=str(away)).warning("waiting for PostgreSQL")
+                self._notifier.status("waiting for PostgreSQL")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STORE_SECONDS):
+                    await self._stop.wait()
+        return None
+
+    async def _end_in_haste(self) -> None:
+        """After a second signal: cut conversations, and if that is not enough, everything."""
+        await self._haste.wait()
+        logger.warning("second signal: ending at once")
+        self._hurry()
+        await asyncio.sleep(_HASTE_SECONDS)
+        # Servers of our own are bound to our end; leases are given back by the next start.
+        os._exit(EXIT_IN_HASTE)
 
     async def _serve(self, engine: Engine, stores: Stores) -> None:
         async with contextlib.AsyncExitStack() as stack:
             tasks = [asyncio.create_task(self._reload_on_hangup(engine), name="reload")]
             if stores.redis_url:
                 tasks.append(asyncio.create_task(self._build_intake(engine, stores).run(self._stop), name="arq intake"))
-            grace = self._holder.snapshot().service.stop_grace.total_seconds()
-            driver = self._build_bouncer(engine, stores)
-            tasks.append(asyncio.create_task(driver.run(self._stop, grace), name="bouncer driver"))
             stack.push_async_callback(_end, tasks)
             if self._notifier.watchdog_seconds:
                 tasks.append(asyncio.create_task(self._feed_watchdog(engine), name="watchdog"))
             _spare_the_collector()
             self._notifier.ready("verifying")
             logger.bind(node=engine.node, arq=bool(stores.redis_url)).info("ready")
-            await self._stop.wait()
+            await _wait_for_any(self._stop, engine.fenced)
             logger.info("stopping: doors first, then visits")
 
-    def _build_bouncer(self, engine: Engine, stores: Stores) -> BouncerDriver:
+    async def _drive_bouncer(self, engine: Engine, stores: Stores) -> None:
         rng = random.Random()  # noqa: S311 spreads waits
-        return BouncerDriver(stores.database, self._holder.snapshot, engine.policy_of, self._clock, rng)
+        driver = BouncerDriver(stores.database, self._holder.snapshot, engine.policy_of, self._clock, rng)
+        await driver.run(self._stop, self._holder.snapshot().service.stop_grace.total_seconds())
 
     def _build_intake(self, engine: Engine, stores: Stores) -> Intake:
         settings = self._holder.snapshot()
@@ -94,8 +137,13 @@ class Daemon:
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._ask_to_stop)
         loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
+
+    def _ask_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._haste.set()
+        self._stop.set()
 
     async def _reload_on_hangup(self, engine: Engine) -> None:
         while True:
@@ -118,6 +166,7 @@ class Daemon:
             logger.bind(problem=problem).error("reload refused; the settings in force stay")
         if result.settings is None:
             return
+        set_up_logs(level=result.settings.service.log_level, form=result.settings.service.log_format)
         self._holder.swap(result.settings)
         engine.apply(result.settings)
         if self._submitter is not None:
@@ -146,6 +195,13 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
+
+
+async def _wait_for_any(*events: asyncio.Event) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -48,7 +48,6 @@ async def open_stores(settings: Settings, *, needs_redis: bool = False) -> Async
             postgres = EmbeddedPostgres(state_folder(settings) / "postgres")
             dsn = await asyncio.to_thread(postgres.start)
             stack.push_async_callback(asyncio.to_thread, postgres.stop)
-        redis_url = await _open_redis(settings, stack) if needs_redis else ""
         database = await Database.open(
             dsn,
             pool_size=settings.database.pool_size,
@@ -58,6 +57,7 @@ async def open_stores(settings: Settings, *, needs_redis: bool = False) -> Async
         stack.push_async_callback(database.aclose)
         for name in await migrations.migrate(database):
             logger.bind(migration=name).info("migration applied")
+        redis_url = await _open_redis(settings, stack) if needs_redis else ""
         yield Stores(database, dsn, redis_url)
 
 
