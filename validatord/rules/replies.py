@@ -11,6 +11,7 @@ from validatord.mail.reply import EnhancedCode, Reply
 from validatord.mail.verdict import Meaning, ReplyReading, Scope, Stage
 from validatord.rules import quirks, reply_codes, reply_wait
 from validatord.rules.reply_rule import RuleIndex, TextRule, load_rules
+from validatord.rules.reply_spelling import respell
 from validatord.rules.reply_text import cut_address, name_recipient, normalise_text
 
 __all__ = ["normalise_text", "read_reply"]
@@ -76,9 +77,11 @@ _US_BESIDE_CODE = re.compile(
     r"\bden(?:y|ied)\b|\brefus|\bforbid|\bprohibit|\blisted\b|\blimit|\btoo many|\bnetwork|\badministrat|"
     r"\btls\b|\bauthent|\bservice\b|\bsending\b|\bsource\b|\boriginat|\breply\b|\breturn\b|\b(?:host|server|helo)\b"
 )
+_IP_ADDRESS = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]?\w)")
 # RFC 4954 6: answers to a client that wants to log in, never about a recipient.
 _LOGIN_CODES = frozenset({534, 535, 538})
 _ABOUT_A_SENDER = frozenset({(1, 7), (1, 8)})  # RFC 3463 3.2
+_FULL = (2, 2)  # RFC 3463 3.3: a limit of the mailbox, not of ours
 _HOLDS_FOR_SENDER = _DECIDES_A_MAILBOX | {Meaning.DOMAIN_NOT_HOSTED, Meaning.PROTOCOL_ERROR}
 
 
@@ -91,6 +94,8 @@ _TABLES = (
     "replies_about_them_tongues.toml",
 )
 INDEX = RuleIndex([rule for name in _TABLES for rule in load_rules(name)])
+# Single words for what no row above knows, tried last and doubted most.
+HINTS = RuleIndex(load_rules("replies_hints.toml"))
 
 
 def read_reply(reply: Reply, stage: Stage, *, mx_host: str = "", recipient: str = "") -> ReplyReading:
@@ -109,6 +114,8 @@ def read_reply(reply: Reply, stage: Stage, *, mx_host: str = "", recipient: str 
         return ReplyReading(Meaning.PROTOCOL_ERROR, Scope.HOST, temporary=False, rule=f"bare:{reply.code}")
     text = normalise_text(reply, recipient)
     meaning, rule = _read_refusal(reply, stage, text, mx_host, recipient)
+    if stage is Stage.CONNECT and meaning is Meaning.POLICY_REJECTED and _IP_ADDRESS.search(text):
+        meaning, rule = Meaning.SENDER_IP_BLOCKED, f"{rule}@{stage.value}"  # nothing of us is known yet but this
     meaning, rule = _hold_to_stage(meaning, rule, stage)
     scope = SCOPES[meaning]
     return ReplyReading(
@@ -125,24 +132,34 @@ def _read_refusal(reply: Reply, stage: Stage, text: str, mx_host: str, recipient
     if quirk is not None:
         return quirk.meaning, f"quirk:{quirk.name}"
     enhanced = Reply(reply.code, tuple(cut_address(line, recipient) for line in reply.lines)).enhanced
-    rule = _find_rule(reply, text, recipient)
+    views = _list_views(reply, text, recipient)
+    rule = _find_rule(INDEX, reply, views)
     if rule is not None:
         return _doubt(rule.meaning, f"text:{rule.name}", text, _US_IN_TEXT, enhanced)
+    rule = _find_rule(HINTS, reply, views)
+    if rule is not None:
+        return _doubt(rule.meaning, f"text:{rule.name}", text, _US_BESIDE_CODE, enhanced)
     meaning = reply_codes.read_enhanced(enhanced, reply.code) if enhanced is not None else None
     if meaning is not None:
         return _doubt(meaning, f"code:{enhanced}", text, _US_BESIDE_CODE, None)
     return reply_codes.read_bare(reply.code, stage, has_text=bool(text)), f"bare:{reply.code}"
 
 
-def _find_rule(reply: Reply, text: str, recipient: str) -> TextRule | None:
+def _list_views(reply: Reply, text: str, recipient: str) -> list[str]:
+    """Return the text as it may be read, the plainest first."""
+    views = [text]
+    named = name_recipient(reply, recipient)
+    if named is not None:
+        views.append(named)
+    views.extend(respelled for view in tuple(views) if (respelled := respell(view)) != view)
+    return views
+
+
+def _find_rule(index: RuleIndex, reply: Reply, views: list[str]) -> TextRule | None:
     if reply.code in _LOGIN_CODES:
         return None
     code = str(reply.code)
-    rule = INDEX.find(text, code)
-    if rule is None:
-        named = name_recipient(reply, recipient)
-        rule = INDEX.find(named, code) if named is not None else None
-    return rule
+    return next((rule for view in views if (rule := index.find(view, code)) is not None), None)
 
 
 def _doubt(
@@ -150,6 +167,8 @@ def _doubt(
 ) -> tuple[Meaning, str]:
     if enhanced is not None and (enhanced.subject, enhanced.detail) in _ABOUT_A_SENDER and meaning in _HOLDS_FOR_SENDER:
         return Meaning.SENDER_REJECTED, f"{rule}:code:{enhanced}"
+    if enhanced is not None and (enhanced.subject, enhanced.detail) == _FULL and meaning is Meaning.RATE_LIMITED:
+        return Meaning.MAILBOX_FULL, f"{rule}:code:{enhanced}"
     if meaning in _DECIDES_A_MAILBOX and about_us.search(text):
         return Meaning.POLICY_REJECTED, f"{rule}:doubted"
     return meaning, rule
@@ -158,5 +177,7 @@ def _doubt(
 def _hold_to_stage(meaning: Meaning, rule: str, stage: Stage) -> tuple[Meaning, str]:
     if stage is Stage.RCPT:
         return meaning, rule
+    if stage is Stage.EHLO and meaning is Meaning.DOMAIN_NOT_HOSTED:
+        return Meaning.SENDER_REJECTED, f"{rule}@{stage.value}"  # the only domain named yet is our HELO name
     held = (_AT_MAIL if stage is Stage.MAIL else _EARLIER).get(meaning)
     return (meaning, rule) if held is None else (held, f"{rule}@{stage.value}")

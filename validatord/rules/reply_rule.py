@@ -28,8 +28,8 @@ _NOT_OURS = "".join(
 )
 _MACROS = {
     "{ip}": (
-        r"\[?(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]?\w)\]?|"
-        r"\[?(?:ipv6:)?(?:[0-9a-f]{1,4}:){3,7}:?[0-9a-f]{0,4}\]?"
+        r"(?:\[?(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]?\w)\]?|"
+        r"\[?(?<![\w:])(?:ipv6:)?(?:(?:[0-9a-f]{1,4}:){1,6}:|(?:[0-9a-f]{1,4}:){3,7})[0-9a-f]{0,4}\]?)"
     ),
     "{our}": r"(?:your|this|the|sending|connecting|source|client|remote|originating|sender'?s?)",
     "{host}": (
@@ -53,6 +53,8 @@ _MACROS = {
     ),
     # A dot inside a name or an IP address ends no sentence.
     "{gap}": r"(?:[^.;]|\.(?=\w)){0,60}?",
+    # Between two words of a hint: anything of the same clause.
+    "{hint}": r"[^;]{0,80}?",
     "{near}": r"(?: \S{1,40}){0,3}? ?",
 }
 

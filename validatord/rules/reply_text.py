@@ -26,6 +26,8 @@ _RELAYED = re.compile(
 # Letters without a decomposition in Unicode that people write with and without their strokes.
 _STROKES = str.maketrans("łøđı\N{RIGHT SINGLE QUOTATION MARK}", "lodi'")
 
+# "See RFC2821 4.1.1.1": the number of a section is no IP address.
+_SECTION = re.compile(r"\brfc[ -]?\d{3,4}(?: ?\(\d{4}\))?,?(?: (?:section|sec\.?|s\.))? ?\d+(?:\.\d+)+")
 # Local parts that are words of the replies themselves: cut only where they are clearly an echo.
 _PLAIN_WORDS = frozenset(
     (  # noqa: SIM905 one to a line would be a page
@@ -63,6 +65,8 @@ def normalise_text(reply: Reply, recipient: str) -> str:
         if recipient:
             text = text.replace(f"<{recipient}>", " ").replace(recipient, " ")
         text = _ADDRESS.sub(OTHER_ADDRESS, text)
+    if "rfc" in text:
+        text = _SECTION.sub("rfc", text)
     if "[" in text:
         text = _RELAYED.sub(r" \1 ", text)
     local_part = recipient.rpartition("@")[0]

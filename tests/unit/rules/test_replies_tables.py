@@ -10,11 +10,12 @@ import pytest
 from tests.unit.rules.reply_cases import load_cases
 from validatord.mail.verdict import Meaning, Stage
 from validatord.rules.quirks import QUIRKS, find_quirk
-from validatord.rules.replies import INDEX, SCOPES, normalise_text
+from validatord.rules.replies import HINTS, INDEX, SCOPES, normalise_text
 from validatord.rules.reply_rule import RuleIndex, TextRule
 from validatord.rules.tools import parse_reply
 
 _YEAR = re.compile(r"\b20\d\d\b")
+_RULES = INDEX.rules + HINTS.rules
 
 
 @cache
@@ -35,19 +36,19 @@ def _list_texts() -> list[tuple[str, str]]:
 def test_every_row_is_used() -> None:
     """No row stands in the tables for which there is no reply among the cases."""
     used = _count_used_rules()
-    rows = [f"text:{rule.name}" for rule in INDEX.rules] + [f"quirk:{quirk.name}" for quirk in QUIRKS]
+    rows = [f"text:{rule.name}" for rule in _RULES] + [f"quirk:{quirk.name}" for quirk in QUIRKS]
     assert [name for name in rows if not used[name]] == []
 
 
 def test_names_are_unique() -> None:
     """A rule's name leads to one row."""
-    names = Counter([rule.name for rule in INDEX.rules] + [quirk.name for quirk in QUIRKS])
+    names = Counter([rule.name for rule in _RULES] + [quirk.name for quirk in QUIRKS])
     assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_rows_are_sourced() -> None:
     """Every table names where its wordings come from; a provider's habit also since when it is known."""
-    assert [rule.name for rule in INDEX.rules if not rule.source] == []
+    assert [rule.name for rule in _RULES if not rule.source] == []
     assert [quirk.name for quirk in QUIRKS if not _YEAR.search(quirk.source)] == []
 
 
@@ -60,18 +61,19 @@ def test_quirks_are_bound() -> None:
 
 def test_no_row_means_ok() -> None:
     """Words never turn a refusal into an acceptance."""
-    assert Meaning.OK not in {rule.meaning for rule in INDEX.rules} | {quirk.meaning for quirk in QUIRKS}
-    assert {rule.meaning for rule in INDEX.rules} <= set(SCOPES)
+    assert Meaning.OK not in {rule.meaning for rule in _RULES} | {quirk.meaning for quirk in QUIRKS}
+    assert {rule.meaning for rule in _RULES} <= set(SCOPES)
 
 
-def test_words_find_what_patterns_match() -> None:
+@pytest.mark.parametrize("index", [INDEX, HINTS], ids=["tables", "hints"])
+def test_words_find_what_patterns_match(index: RuleIndex) -> None:
     """Looking only at rows whose words stand in a text gives what looking at all of them would."""
 
     def scan(text: str, code: str) -> TextRule | None:
-        return next((rule for rule in INDEX.rules if rule.matches(text, code)), None)
+        return next((rule for rule in index.rules if rule.matches(text, code)), None)
 
     texts = _list_texts()
-    assert [text for text, code in texts if INDEX.find(text, code) is not scan(text, code)] == []
+    assert [text for text, code in texts if index.find(text, code) is not scan(text, code)] == []
 
 
 def test_the_first_row_wins() -> None:
@@ -92,7 +94,7 @@ def test_the_first_row_wins() -> None:
 )
 def test_words_are_folded(words: str) -> None:
     """Rows written with accents and other scripts meet texts folded the same way."""
-    assert all(word == word.casefold() for rule in INDEX.rules for word in rule.words)
+    assert all(word == word.casefold() for rule in _RULES for word in rule.words)
     assert normalise_text(parse_reply(f"550 {words}"), "") == normalise_text(parse_reply(f"550 {words.upper()}"), "")
 
 
