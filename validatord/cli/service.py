@@ -17,7 +17,6 @@ from validatord.errors import ConfigurationError
 from validatord.sandbox import command as sandbox_command
 from validatord.settings_text import generate_config
 
-
 _WHERE_NAMES_ARE_SET = "set both in [[identities]] of the settings file, or as VALIDATOR_HELO and VALIDATOR_MAIL_FROM"
 
 
