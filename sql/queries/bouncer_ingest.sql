@@ -7,7 +7,9 @@ SELECT b.* FROM bouncer_batches AS b WHERE b.id = $1 AND b.state = 'downloaded' 
 UPDATE bouncer_queue AS q
 SET status = 'assigned', batch_id = $1, assigned_ts = now()
 FROM bouncer_members AS m
-WHERE m.batch_id = $1 AND q.email = m.email AND q.status = 'queued' AND q.pass = 'main';
+WHERE
+    m.batch_id = $1 AND m.key = lower(q.email COLLATE "C") AND q.email = m.email AND q.status = 'queued'
+    AND q.pass = 'main';
 
 -- merge_results --
 -- One result per member: of several rows the most decisive, and then the same one every time.
@@ -104,7 +106,9 @@ WITH parked AS (
     SET status = 'failed', park_reason = 'quarantined_row'
     FROM bouncer_members AS m
     INNER JOIN bouncer_incoming AS i ON m.batch_id = i.batch_id AND m.key = i.key AND i.is_quarantined
-    WHERE q.batch_id = $1 AND q.status = 'assigned' AND m.batch_id = $1 AND m.email = q.email
+    WHERE
+        q.batch_id = $1 AND q.status = 'assigned' AND m.batch_id = $1 AND m.key = lower(q.email COLLATE "C")
+        AND m.email = q.email
     RETURNING q.user_id, q.request_id, q.email, i.extra AS detail
 )
 

@@ -1,3 +1,7 @@
+-- plan_anew --
+-- Plan the statements of this transaction by today's sizes: the queue grows from nothing to a million rows.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true);
+
 -- count_waiting --
 -- Up to so many that may be asked about now: how many, since when the oldest waits, how urgent the most urgent is.
 SELECT count(*)::integer AS waiting, min(w.created_ts) AS oldest_ts, max(w.priority) AS priority,
@@ -28,23 +32,6 @@ WITH RECURSIVE payer (client) AS (
 )
 
 SELECT p.client FROM payer AS p WHERE p.client IS NOT NULL;
-
--- attach_doubles --
--- Let queued requests about an address that is under way already wait for that answer.
-WITH open AS MATERIALIZED (
-    SELECT b.id FROM bouncer_batches AS b
-    WHERE b.pass = 'main' AND b.state IN ('planned', 'submitting', 'submit_unknown', 'submitted', 'ready', 'cancelling', 'lost')
-    ORDER BY b.id
-    -- Against the ingest, which looks for its requests once.
-    FOR SHARE
-)
-
-UPDATE bouncer_queue AS q
-SET status = 'assigned', batch_id = m.batch_id, assigned_ts = now()
-FROM bouncer_members AS m
-INNER JOIN open AS o ON m.batch_id = o.id
-WHERE q.status = 'queued' AND q.pass = 'main' AND m.is_live AND m.email = q.email
-RETURNING q.queue_id;
 
 -- plan_batch --
 -- Choose members, urgent ones first and clients in turn, and write them down as a batch, its domains mixed.
@@ -79,6 +66,26 @@ known AS MATERIALIZED (
 
 marked AS (
     UPDATE bouncer_queue AS q SET is_known = true FROM known AS k WHERE q.queue_id = k.queue_id
+),
+
+-- Who asks about an address that is under way waits for that answer. A batch that is being ingested attaches
+-- by itself and is locked: it must not get a request after it has looked for them.
+open AS MATERIALIZED (
+    SELECT b.id FROM bouncer_batches AS b
+    WHERE
+        $1 = 'main' AND b.pass = 'main'
+        AND b.state IN ('planned', 'submitting', 'submit_unknown', 'submitted', 'ready', 'cancelling', 'lost')
+    ORDER BY b.id
+    FOR SHARE SKIP LOCKED
+),
+
+attached AS (
+    UPDATE bouncer_queue AS q
+    SET status = 'assigned', batch_id = m.batch_id, assigned_ts = now()
+    FROM candidate AS c
+    INNER JOIN bouncer_members AS m ON c.key = m.key AND c.email = m.email AND m.is_live
+    INNER JOIN open AS o ON m.batch_id = o.id
+    WHERE q.queue_id = c.queue_id AND c.queue_id NOT IN (SELECT k.queue_id FROM known AS k)
 ),
 
 -- An address once, for the most urgent that asks; not while another spelling of it is under way.
@@ -153,6 +160,7 @@ SET status = 'assigned', batch_id = $1, assigned_ts = now()
 FROM bouncer_members AS m, bouncer_batches AS b
 WHERE
     m.batch_id = $1 AND b.id = $1 AND q.email = m.email AND q.pass = b.pass AND q.status = 'queued'
+    AND m.key = lower(q.email COLLATE "C")  -- so that either side finds the other by an index
 RETURNING q.queue_id;
 
 -- lock_outdated --

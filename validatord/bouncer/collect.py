@@ -26,7 +26,7 @@ _LEVELS = (100, 75, 50, 25, 0)
 
 
 async def triage(tools: Tools) -> int:
-    """Let go what waited too long or is not wanted any more, and let doubles wait for answers under way."""
+    """Let go what waited too long or is not wanted any more; return how many requests."""
     settled = 0
     for client in await bouncer_queue.list_payers(tools.database, _MAIN):
         cascade = tools.policy_of(client).bouncer
@@ -39,9 +39,8 @@ async def triage(tools: Tools) -> int:
             settled += count
             if not count:
                 break
-    attached = await bouncer_queue.attach_doubles(tools.database)
-    if settled or attached:
-        logger.bind(settled=settled, attached=attached).info("bouncer queue sorted")
+    if settled:
+        logger.bind(requests=settled).info("bouncer: ended without being bought")
     return settled
 
 

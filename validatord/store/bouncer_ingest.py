@@ -181,5 +181,6 @@ async def answer_known(database: Database, limit: int, make: Callable[[Sequence[
 async def open_ingest(database: Database, batch: int) -> AsyncGenerator[Ingest | None]:
     """Begin the ingest of a downloaded batch; None where it is not downloaded any more."""
     async with database.transaction() as connection:
+        await connection.execute(_QUEUE["plan_anew"])
         row = await connection.fetchrow(_SQL["lock_downloaded"], batch)
         yield Ingest(connection, batch_of(row)) if row is not None else None

@@ -81,17 +81,13 @@ async def load_budgets(database: Database, tier: str) -> dict[tuple[str, str], i
     return {(row["client"], row["period"]): row["credits"] for row in found}
 
 
-async def attach_doubles(database: Database) -> int:
-    """Let requests about addresses under way wait for the answer that was bought already."""
-    return len(await database.fetch(_SQL["attach_doubles"]))
-
-
 async def plan_batch(database: Database, spec: PlanSpec) -> Planned | None:
     """Write down a batch with its members and take its credits from the budgets; None: there is none now."""
     clients = [client for client, _ in spec.payers]
     most = [min(most, _ENDLESS) for _, most in spec.payers]
     try:
         async with database.transaction() as connection:
+            await connection.execute(_SQL["plan_anew"])
             planned = await connection.fetchrow(_SQL["plan_batch"], spec.tier, spec.limit, clients, most)
             if planned is None:
                 return None
