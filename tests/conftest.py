@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
 import pytest
+from loguru import logger
 
 from tests import services
 from validatord.embedded.postgres import EmbeddedPostgres
@@ -60,3 +61,12 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
     """An empty Redis."""
     services.flush_redis(redis_server.url)
     return redis_server.url
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """Every line that is logged from warning on."""
+    lines: list[str] = []
+    sink = logger.add(lambda message: lines.append(str(message)), level="WARNING", format="{message}")
+    yield lines
+    logger.remove(sink)
