@@ -88,7 +88,8 @@ class Asker:
     def _take(self, talk: Talk) -> list[Case]:
         """Take the next mailboxes, all with the same envelope sender; GateClosed by the domain's cap."""
         size = 1 if talk.is_trial else self._visit.settings.smtp.rcpt_per_session
-        room = caps.find_room(self._visit, self._tools.clock.now(), reserve=len(self._choose_control(is_backup=False)))
+        reserve, lane_left = len(self._choose_control(is_backup=False)), self._lanes.provider.speed.rcpt_left
+        room = caps.find_room(self._visit, self._tools.clock.now(), reserve, lane_left)
         size = size if room is None else min(size, room)
         if (witness := hold.take_witness(self._visit)) is not None:
             return [witness]

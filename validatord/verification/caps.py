@@ -25,21 +25,21 @@ def count_rcpts(visit: Visit, now: datetime) -> int:
     return before + visit.rcpts
 
 
-def find_room(visit: Visit, now: datetime, reserve: int) -> int | None:
-    """Return how many targets the domain may still be asked about today, `reserve` RCPT kept for controls.
+def find_room(visit: Visit, now: datetime, reserve: int, lane_left: int | None) -> int | None:
+    """Return how many targets may still be asked about today, `reserve` RCPT kept for controls; None: any number.
 
-    None: any number.
+    `lane_left` is what the lane's own day has left.
 
     Raises:
-        GateClosed: none is left.
+        GateClosed: the domain's day is used up.
     """
     cap = visit.settings.policy.rcpt_per_domain_per_day
-    if not cap:
-        return None
-    left = cap - count_rcpts(visit, now)
-    if left <= 0:
-        raise GateClosed(f"domain {visit.domain}: rcpt_per_day", find_next_day(now))
-    return max(1, left - reserve)
+    lefts = [] if lane_left is None else [lane_left]
+    if cap:
+        lefts.append(cap - count_rcpts(visit, now))
+        if lefts[-1] <= 0:
+            raise GateClosed(f"domain {visit.domain}: rcpt_per_day", find_next_day(now))
+    return max(1, min(lefts) - reserve) if lefts else None
 
 
 def find_next_day(now: datetime) -> datetime:
