@@ -4,6 +4,7 @@ Every row names words of which at least one stands in any text it can match; a r
 is never run. Order in the tables is order of judgement: the first row that matches decides.
 """
 
+import functools
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,8 @@ from validatord.rules.reply_text import fold, strip_accents
 
 # The first letters of a word: inflected forms share them, so one trigger serves a family.
 TRIGGER_LENGTH = 4
+# Hosts say the same words about thousands of mailboxes, and the rows are tried once. A text has at most 2 KiB.
+REMEMBERED_TEXTS = 1024
 # Scripts without spaces between words, after folding: Kana, Han, Hangul.
 _FIRST_UNSPACED = "\u1100"
 
@@ -38,12 +41,12 @@ _MACROS = {
     ),
     "{not_ours}": _NOT_OURS,
     "{who}": (
-        rf"{_NOT_OURS}(?:users?|usr|user ?(?:name|id)|mail[ -]?box(?:es)?|accounts?|recipients?|addressees?|"
+        rf"{_NOT_OURS}(?:users?|usr|user ?(?:name|id)|m(?:ail)?[ -]?box(?:es)?|accounts?|recipients?|addressees?|"
         r"address(?:es)?|alias|in ?box|e-?mail (?:address(?:es)?|account|name|user)|rcpt|customer|subscriber|"
         r"person|member|local[ -]?part|mail ?(?:user|drop)|mailname)"
     ),
     "{box}": (
-        rf"{_NOT_OURS}(?:users?|user ?(?:name|id)|mail[ -]?box(?:es)?|accounts?|recipients?|addressees?|alias|"
+        rf"{_NOT_OURS}(?:users?|user ?(?:name|id)|m(?:ail)?[ -]?box(?:es)?|accounts?|recipients?|addressees?|alias|"
         r"in ?box|e-?mail (?:address|account)|address|contact|customer|subscriber|person)"
     ),
     # Who or what may be unknown besides a mailbox.
@@ -134,6 +137,7 @@ class RuleIndex:
         self.rules = tuple(rules)
         self._by_word: dict[str, list[int]] = {}
         self._unspaced: list[int] = []
+        self._find = functools.lru_cache(REMEMBERED_TEXTS)(self._search)
         for position, rule in enumerate(rules):
             for word in rule.words:
                 if word[0] >= _FIRST_UNSPACED:
@@ -143,6 +147,9 @@ class RuleIndex:
 
     def find(self, text: str, code: str) -> TextRule | None:
         """Return the first rule that matches folded `text` of a reply with `code`, or None."""
+        return self._find(text, code)
+
+    def _search(self, text: str, code: str) -> TextRule | None:
         for position in self._candidates(text):
             rule = self.rules[position]
             if rule.matches(text, code):

@@ -82,10 +82,17 @@ def name_recipient(reply: Reply, recipient: str) -> str | None:
 
     "<user@example.com>: is closed" says of whom only by the address that `normalise_text` takes out.
     """
-    if not recipient or "@" not in recipient:
+    whole = "\n".join(reply.lines)
+    if "@" not in recipient or recipient.casefold() not in whole.casefold():
         return None
-    lines, found = re.subn(f"<?{re.escape(recipient)}>?", " mailbox ", "\n".join(reply.lines), flags=re.IGNORECASE)
-    return normalise_text(Reply(reply.code, tuple(lines.split("\n"))), recipient) if found else None
+    if whole.isascii():
+        # A pattern for every recipient would have to be compiled, which takes longer than all other rules.
+        whole, sought = whole.lower(), recipient.lower()
+        for echo in (f"<{sought}>", f"<{sought}", f"{sought}>", sought):
+            whole = whole.replace(echo, " mailbox ")
+    else:
+        whole = re.sub(f"<?{re.escape(recipient)}>?", " mailbox ", whole, flags=re.IGNORECASE)
+    return normalise_text(Reply(reply.code, tuple(whole.split("\n"))), recipient)
 
 
 def cut_address(line: str, recipient: str) -> str:
