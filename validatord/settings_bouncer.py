@@ -34,6 +34,11 @@ class BouncerSettings(Section):
     credits_per_day: int = Field(default=0, ge=0, description="Most credits of all clients a day (UTC); 0: no cap.")
     credits_per_month: int = Field(default=0, ge=0, description="Most credits of all clients a month; 0: no cap.")
     deep_credits_per_month: int = Field(default=0, ge=0, description="Budget of the deep pass; 0: nothing.")
+    unexplained_credits: int = Field(
+        default=100,
+        ge=-1,
+        description="Credits that may be gone at a start without our doing; more pauses buying. -1: never look.",
+    )
     calls_per_minute: int = Field(default=180, ge=1, le=200, description="All calls a minute; a ceiling, not a target.")
     creates_per_minute: float = Field(default=10, gt=0, le=60, description="Creates a minute.")
     polls_per_minute: float = Field(default=50, gt=0, le=200, description="Status reads a minute.")

@@ -104,6 +104,13 @@ SET
 WHERE b.state = 'submitting' AND b.id <> ALL ($1::bigint[])
 RETURNING b.id;
 
+-- explain_credits --
+-- Credits that creates since the last reading may have taken.
+SELECT coalesce(sum(b.quantity), 0)::bigint
+FROM bouncer_accounts AS a
+INNER JOIN bouncer_batches AS b ON a.pass = b.pass AND b.submitting_ts > a.credits_ts - interval '5 minutes'
+WHERE a.pass = $1;
+
 -- wants_credits --
 -- Whether a create whose answer never came still lacks the credits after it.
 SELECT EXISTS (
@@ -236,7 +243,7 @@ SET
     state = 'submitted', batch_id = $2, resolution = 'adopted', submitted_ts = coalesce(b.submitted_ts, now()),
     progressed_ts = clock_timestamp(), missing_since_ts = NULL, next_step_ts = clock_timestamp(), retry_count = 0,
     error_kind = NULL, error_message = NULL, updated_ts = now()
-WHERE b.id = $1 AND b.state IN ('submit_unknown', 'lost')
+WHERE b.id = $1 AND b.state IN ('planned', 'submit_unknown', 'lost')
 RETURNING b.id;
 
 -- adopt_by_intent --

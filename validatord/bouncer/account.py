@@ -13,6 +13,7 @@ from validatord.store.bouncer_limits import Account
 
 NO_CREDITS = "no_credits"
 MISCONFIGURED = "misconfigured"
+CREDITS_FELL = "credits_fell"  # only a person ends this one
 _PATIENCE_SECONDS = 5.0  # for the bucket of credit reads: what they say is a hint, not a need
 _UNKNOWN = Account("", None, None, None, None, None, None, is_check_due=False, is_fresh=False)
 
@@ -82,9 +83,35 @@ async def _look_again(tools: Tools, tier: str, settings: BouncerSettings, accoun
         return
     if account.stopped_ts:
         logger.bind(tier=tier).info("bouncer takes our key again")
+    if account.pause_reason == CREDITS_FELL:
+        return
     needed = await bouncer_batches.next_quantity(tools.database, tier) if account.pause_reason == NO_CREDITS else 1
     if found >= needed and await bouncer_limits.resume_account(tools.database, tier):
         logger.bind(tier=tier, credits=found).info("bouncer: buying again")
+
+
+async def has_kept_credits(tools: Tools, tier: str, settings: BouncerSettings) -> bool | None:
+    """Ask, at a start, whether credits went that this ledger knows nothing of; None: cannot be learned now.
+
+    A ledger restored from a backup does not know what was bought since, and would buy it again.
+    """
+    known = (await bouncer_limits.load_accounts(tools.database)).get(tier, _UNKNOWN).credits
+    if known is None or settings.unexplained_credits < 0:
+        return True
+    explained = await bouncer_batches.explain_credits(tools.database, tier)
+    try:
+        found = await read_credits(tools, tier, settings)
+    except BouncerRejected as error:
+        await stop(tools, tier, error, settings)
+        return None
+    if found is None:
+        return None
+    fell = known - found - explained
+    if fell <= settings.unexplained_credits:
+        return True
+    said = f"{fell} credits went without this ledger: was a backup restored? Compare, adopt, then: bouncer resume"
+    await pause(tools, tier, CREDITS_FELL, said, settings)
+    return False
 
 
 async def pause(tools: Tools, tier: str, reason: str, error: str, settings: BouncerSettings) -> None:

@@ -119,6 +119,19 @@ def _describe_hint(batch: Batch) -> str:
 
 
 @bouncer.command()
+@click.pass_obj
+def resume(session: Session) -> None:
+    """Buy again, after a pause that only a person ends."""
+
+    async def work(database: Database) -> int:
+        ended = [tier for tier in ("main", "deep") if await bouncer_limits.resume_account(database, tier)]
+        click.echo(f"buying again: {', '.join(ended)}" if ended else "nothing was paused")
+        return 0
+
+    _run(session, work)
+
+
+@bouncer.command()
 @click.argument("batch", type=int)
 @click.argument("bouncer_id")
 @click.pass_obj

@@ -30,6 +30,7 @@ from validatord.store.database import Database
 
 _TIERS = ("main", "deep")
 _PLANNED, _SUBMITTED = "planned", "submitted"
+_GUARD_LOOKS = 3  # tries to learn the credits at a start, before going on without
 _TRIAGE_TICKS = 5  # ticks between two looks through the queue
 _ROUND_SECONDS = 2.0  # how long a round waits for its own steps
 
@@ -57,6 +58,7 @@ class BouncerDriver:
         self._is_recovered = False
         self._keys: dict[str, str] = {}
         self._times: dict[str, float] = {}
+        self._looks: dict[str, int] = {}
 
     def __repr__(self) -> str:
         return f"<BouncerDriver {'driving' if self._lock else 'idle'}, {len(self._active)} steps, {self.tools.breaker}>"
@@ -85,6 +87,7 @@ class BouncerDriver:
         keyed = await self._note_keys(settings.bouncer)
         if not keyed:
             return 0
+        await self._guard(keyed, settings.bouncer)
         accounts = {tier: await account.watch(self.tools, tier, settings.bouncer) for tier in keyed}
         if self._is_time("plan", settings.bouncer.tick):
             await self._plan(accounts, settings.bouncer)
@@ -144,6 +147,13 @@ class BouncerDriver:
                 await account.note_key(self.tools, tier, bouncer)
             self._keys = keys
         return [tier for tier, key in keys.items() if key]
+
+    async def _guard(self, keyed: Sequence[str], bouncer: BouncerSettings) -> None:
+        """Look, once after a start, whether the credits are what this ledger expects."""
+        for tier in keyed:
+            if self._looks.get(tier, 0) < _GUARD_LOOKS:
+                is_known = await account.has_kept_credits(self.tools, tier, bouncer) is not None
+                self._looks[tier] = _GUARD_LOOKS if is_known else self._looks.get(tier, 0) + 1
 
     def _is_time(self, what: str, every: timedelta) -> bool:
         # The interval is read now: a reload may have made it shorter.

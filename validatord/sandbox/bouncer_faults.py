@@ -131,76 +131,81 @@ def _blow_up(rows: Rows) -> Any:
     return [{**rows[0], "padding": "x" * 1_000_000}, *rows[1:]] if rows else rows
 
 
+_CALLS: dict[str, Callable[[str], Fault]] = {
+    "F01.429": lambda kind: Fault(kind, before=_LIMITED),
+    "F01.wait_2": lambda kind: Fault(kind, before=_limited("2")),
+    "F01.wait_0": lambda kind: Fault(kind, before=_limited("0")),
+    "F01.wait_absurd": lambda kind: Fault(kind, before=_limited("86400")),
+    "F01.wait_garbage": lambda kind: Fault(kind, before=_limited("soon")),
+    "F02.429_as_403": lambda kind: Fault(kind, before=_error(403, "Forbidden", "too many requests")),
+    "F02.402_as_403": lambda kind: Fault(kind, before=_error(403, "Forbidden", "1 credits left")),
+    "F03.402": lambda kind: Fault(kind, before=_UNPAID),
+    "F04.401": lambda kind: Fault(kind, before=_error(401, "Unauthorized", "user not found", as_text=False)),
+    "F06.reset": lambda _: Fault("create", act="reset"),
+    "F06.silence": lambda _: Fault("create", act="silence"),
+    "F06.503": lambda _: Fault("create", act="replace", answer=(503, _HTML)),
+    "F06.truncated": lambda _: Fault("create", act="truncate"),
+    "F06.no_id": lambda _: Fault("create", act="replace", answer=(200, {})),
+    "F07.reset": lambda _: Fault("create", act="reset", is_worked_on=False),
+    "F07.silence": lambda _: Fault("create", act="silence", is_worked_on=False),
+    "F07.503": lambda _: Fault("create", act="replace", answer=(503, _HTML), is_worked_on=False),
+    "F07.truncated": lambda _: Fault("create", act="truncate", answer=(200, {"batchId": "0" * 24}), is_worked_on=False),
+    "F07.no_id": lambda _: Fault("create", act="replace", answer=(200, {}), is_worked_on=False),
+    "F09.slow": lambda kind: Fault(kind, act="slow"),
+    "F09.stall": lambda kind: Fault(kind, act="stall"),
+    "F09.silence": lambda kind: Fault(kind, act="silence"),
+}
+_RESULTS: dict[str, Callable[[str], Fault]] = {
+    "F10.truncated": lambda kind: Fault(kind, act="truncate"),
+    "F10.unterminated": lambda kind: Fault(kind, act="unterminated"),
+    "F10.utf8": lambda _: Fault("download", body=lambda body: body.replace(b'"email"', b'"em\xff\xfeil"', 1)),
+    "F10.nan": lambda _: Fault("download", body=lambda body: body.replace(b'"score":', b'"score":NaN,"was":', 1)),
+    "F10.bom": lambda _: Fault("download", body=lambda body: b"\xef\xbb\xbf" + body),
+    "F10.cut": lambda _: Fault("download", body=lambda body: body[: len(body) * 2 // 3]),
+    "F11.missing": lambda _: Fault("download", rows=_drop),
+    "F12.foreign": lambda _: Fault("download", rows=_add_foreign),
+    "F13.equal": lambda _: Fault("download", rows=_double),
+    "F13.contradictory": lambda _: Fault("download", rows=_contradict),
+    "F15.respelled": lambda _: Fault("download", rows=_respell),
+    "F16.empty": lambda _: Fault("download", rows=lambda _rows: []),
+    "F17.object": lambda _: Fault("download", rows=lambda rows: {"results": rows}),
+    "F17.odd": lambda _: Fault("download", rows=_make_odd),
+    "F17.unknown_status": lambda _: Fault("download", rows=_unknown_status),
+    "F17.no_status": lambda _: Fault("download", rows=_without_status),
+    "F24.pretty": lambda _: Fault("download", is_pretty=True),
+    "F24.long_row": lambda _: Fault("download", rows=_blow_up),
+}
+_STATES: dict[str, Callable[[str], Fault]] = {
+    "F19.failed": lambda _: Fault("status", members={"status": "failed"}),
+    "F19.paused": lambda _: Fault("status", members={"status": "paused"}),
+    "F20.back": lambda _: Fault("status", members={"status": "processing"}),
+    "F21.lost": lambda kind: Fault(kind, before=_error(404, "Not Found", "request 0 does not exist")),
+    "F23.not_completed": lambda _: Fault(
+        "download", before=_error(405, "Method Not Allowed", "batch is not completed")
+    ),
+    "F23.removed": lambda _: Fault(
+        "download", before=_error(405, "Method Not Allowed", "email addresses and results have been removed")
+    ),
+    "F25.timeout": lambda _: Fault("delete", act="silence"),
+    "F25.405": lambda _: Fault(
+        "delete", before=_error(405, "Method Not Allowed", "batch cannot be deleted in current state")
+    ),
+    "F26.400": lambda _: Fault("finish", before=_error(400, "Bad Request", "batch has to be running to finish")),
+    "F26.200": lambda _: Fault(
+        "finish", before=(200, _error(400, "Bad Request", "batch has to be running to finish")[1], {})
+    ),
+    "F27.skew": lambda _: Fault(
+        "status", members={"created": "2031-01-01T00:00:00.000Z", "completed": "1999-12-31 not a time"}
+    ),
+    "F28.redirect": lambda kind: Fault(kind, before=(301, "", {"Location": "http://127.0.0.1:9/elsewhere"})),
+    "F28.see_other": lambda kind: Fault(kind, before=(302, "", {"Location": "http://127.0.0.1:9/elsewhere"})),
+    "F30.429": lambda _: Fault("credits", before=_LIMITED),
+}
+
+
 def _make_table() -> dict[str, Callable[[str], Fault]]:
-    """Every named fault; the argument is the kind of request it waits for."""
-    table: dict[str, Callable[[str], Fault]] = {
-        "F01.429": lambda kind: Fault(kind, before=_LIMITED),
-        "F01.wait_2": lambda kind: Fault(kind, before=_limited("2")),
-        "F01.wait_0": lambda kind: Fault(kind, before=_limited("0")),
-        "F01.wait_absurd": lambda kind: Fault(kind, before=_limited("86400")),
-        "F01.wait_garbage": lambda kind: Fault(kind, before=_limited("soon")),
-        "F02.429_as_403": lambda kind: Fault(kind, before=_error(403, "Forbidden", "too many requests")),
-        "F02.402_as_403": lambda kind: Fault(kind, before=_error(403, "Forbidden", "1 credits left")),
-        "F03.402": lambda kind: Fault(kind, before=_UNPAID),
-        "F04.401": lambda kind: Fault(kind, before=_error(401, "Unauthorized", "user not found", as_text=False)),
-        "F06.reset": lambda _: Fault("create", act="reset"),
-        "F06.silence": lambda _: Fault("create", act="silence"),
-        "F06.503": lambda _: Fault("create", act="replace", answer=(503, _HTML)),
-        "F06.truncated": lambda _: Fault("create", act="truncate"),
-        "F06.no_id": lambda _: Fault("create", act="replace", answer=(200, {})),
-        "F07.reset": lambda _: Fault("create", act="reset", is_worked_on=False),
-        "F07.silence": lambda _: Fault("create", act="silence", is_worked_on=False),
-        "F07.503": lambda _: Fault("create", act="replace", answer=(503, _HTML), is_worked_on=False),
-        "F07.truncated": lambda _: Fault(
-            "create", act="truncate", answer=(200, {"batchId": "0" * 24}), is_worked_on=False
-        ),
-        "F07.no_id": lambda _: Fault("create", act="replace", answer=(200, {}), is_worked_on=False),
-        "F09.slow": lambda kind: Fault(kind, act="slow"),
-        "F09.stall": lambda kind: Fault(kind, act="stall"),
-        "F09.silence": lambda kind: Fault(kind, act="silence"),
-        "F10.truncated": lambda kind: Fault(kind, act="truncate"),
-        "F10.unterminated": lambda kind: Fault(kind, act="unterminated"),
-        "F10.utf8": lambda _: Fault("download", body=lambda body: body.replace(b'"email"', b'"em\xff\xfeil"', 1)),
-        "F10.nan": lambda _: Fault("download", body=lambda body: body.replace(b'"score":', b'"score":NaN,"was":', 1)),
-        "F10.bom": lambda _: Fault("download", body=lambda body: b"\xef\xbb\xbf" + body),
-        "F10.cut": lambda _: Fault("download", body=lambda body: body[: len(body) * 2 // 3]),
-        "F11.missing": lambda _: Fault("download", rows=_drop),
-        "F12.foreign": lambda _: Fault("download", rows=_add_foreign),
-        "F13.equal": lambda _: Fault("download", rows=_double),
-        "F13.contradictory": lambda _: Fault("download", rows=_contradict),
-        "F15.respelled": lambda _: Fault("download", rows=_respell),
-        "F16.empty": lambda _: Fault("download", rows=lambda _rows: []),
-        "F17.object": lambda _: Fault("download", rows=lambda rows: {"results": rows}),
-        "F17.odd": lambda _: Fault("download", rows=_make_odd),
-        "F17.unknown_status": lambda _: Fault("download", rows=_unknown_status),
-        "F17.no_status": lambda _: Fault("download", rows=_without_status),
-        "F19.failed": lambda _: Fault("status", members={"status": "failed"}),
-        "F19.paused": lambda _: Fault("status", members={"status": "paused"}),
-        "F20.back": lambda _: Fault("status", members={"status": "processing"}),
-        "F21.lost": lambda kind: Fault(kind, before=_error(404, "Not Found", "request 0 does not exist")),
-        "F23.not_completed": lambda _: Fault(
-            "download", before=_error(405, "Method Not Allowed", "batch is not completed")
-        ),
-        "F23.removed": lambda _: Fault(
-            "download", before=_error(405, "Method Not Allowed", "email addresses and results have been removed")
-        ),
-        "F24.pretty": lambda _: Fault("download", is_pretty=True),
-        "F24.long_row": lambda _: Fault("download", rows=_blow_up),
-        "F25.timeout": lambda _: Fault("delete", act="silence"),
-        "F25.405": lambda _: Fault(
-            "delete", before=_error(405, "Method Not Allowed", "batch cannot be deleted in current state")
-        ),
-        "F26.400": lambda _: Fault("finish", before=_error(400, "Bad Request", "batch has to be running to finish")),
-        "F26.200": lambda _: Fault(
-            "finish", before=(200, _error(400, "Bad Request", "batch has to be running to finish")[1], {})
-        ),
-        "F27.skew": lambda _: Fault(
-            "status", members={"created": "2031-01-01T00:00:00.000Z", "completed": "1999-12-31 not a time"}
-        ),
-        "F28.redirect": lambda kind: Fault(kind, before=(301, "", {"Location": "http://127.0.0.1:9/elsewhere"})),
-        "F28.see_other": lambda kind: Fault(kind, before=(302, "", {"Location": "http://127.0.0.1:9/elsewhere"})),
-        "F30.429": lambda _: Fault("credits", before=_LIMITED),
-    }
+    """Return every named fault; the argument is the kind of request it waits for."""
+    table = {**_CALLS, **_RESULTS, **_STATES}
     for status in (500, 502, 503, 504):
         for shape, body in (("json", _error(status, "Server Error", "retry")[1]), ("html", _HTML), ("empty", "")):
             table[f"F05.{status}.{shape}"] = _make_broken(status, body)

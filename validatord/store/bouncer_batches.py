@@ -226,6 +226,11 @@ async def record_interrupted(database: Database, in_flight: Sequence[int]) -> li
     return [row["id"] for row in await database.fetch(_SQL["record_interrupted"], list(in_flight))]
 
 
+async def explain_credits(database: Database, tier: str) -> int:
+    """Return how many credits our own creates since the last reading may have taken."""
+    return await database.fetch_value(_SQL["explain_credits"], tier)
+
+
 async def wants_credits(database: Database, tier: str) -> bool:
     """Whether an unknown create still lacks the credits after it, which are a hint."""
     return await database.fetch_value(_SQL["wants_credits"], tier)

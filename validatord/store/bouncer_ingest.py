@@ -57,8 +57,8 @@ class RowCounts:
 class Reuse:
     """How long an answer serves others who ask about the address."""
 
-    deliverable: timedelta
-    undeliverable: timedelta
+    valid: timedelta
+    invalid: timedelta
     risky: timedelta
     accept_all: timedelta
 
@@ -100,7 +100,7 @@ class Ingest:
         """Make one result per member of them, and count."""
         if self.batch.tier == "main":
             await self._connection.execute(_SQL["attach_waiting"], self.batch.id)
-        spans = (reuse.deliverable, reuse.undeliverable, reuse.risky, reuse.accept_all)
+        spans = (reuse.valid, reuse.invalid, reuse.risky, reuse.accept_all)
         await self._connection.execute(_SQL["merge_results"], self.batch.id, *spans)
         row = await self._connection.fetchrow(_SQL["count_rows"], self.batch.id)
         if row is None:

@@ -134,7 +134,7 @@ async def adopt_batch(database: Database, batch: int, ref: str) -> None:
     try:
         async with database.transaction() as connection:
             if await connection.fetchrow(_BATCHES["adopt_batch"], batch, ref) is None:
-                raise errors.StoreError(f"batch {batch} is neither submit_unknown nor lost")
+                raise errors.StoreError(f"batch {batch} is neither planned nor submit_unknown nor lost")
             await connection.execute(_REPORTS["resolve_of_batch"], batch, "adopted")
     except asyncpg.UniqueViolationError:
         raise errors.StoreError(f'"{ref}" is another batch of ours') from None

@@ -113,12 +113,29 @@ async def kill_at_random(
     for number in range(kills * 4):
         if died >= kills:
             break
+        aim = _aim_at_create(rig, rng)
         child = bouncer_child.start(Order(dsn, rig.service.url, seed=number, changes=changes or {}))
+        aim["pid"] = child.pid
         await asyncio.sleep(rng.uniform(0.02, longest_seconds))
+        rig.service.faults.clear()
         child.kill()
         died += await bouncer_child.join(child) == -signal.SIGKILL
         await bouncer_child.resolve_unknown(rig.database, rig.service)
     return died
+
+
+def _aim_at_create(rig: Rig, rng: random.Random) -> dict[str, int]:
+    """Let every third process die while its create is there: taken or not, the answer never leaves."""
+    aim: dict[str, int] = {}
+
+    async def kill() -> None:
+        if "pid" in aim:
+            os.kill(aim["pid"], signal.SIGKILL)
+
+    if rng.random() < 1 / 3:
+        fault = rig.service.break_("F06.reset")
+        fault.is_worked_on, fault.hook = rng.random() < 1 / 2, kill
+    return aim
 
 
 async def test_two_processes_one_driver(rig: Rig, dsn: str) -> None:
