@@ -114,8 +114,8 @@ def read_reply(reply: Reply, stage: Stage, *, mx_host: str = "", recipient: str 
         return ReplyReading(Meaning.PROTOCOL_ERROR, Scope.HOST, temporary=False, rule=f"bare:{reply.code}")
     text = normalise_text(reply, recipient)
     meaning, rule = _read_refusal(reply, stage, text, mx_host, recipient)
-    if stage is Stage.CONNECT and meaning is Meaning.POLICY_REJECTED and _IP_ADDRESS.search(text):
-        meaning, rule = Meaning.SENDER_IP_BLOCKED, f"{rule}@{stage.value}"  # nothing of us is known yet but this
+    if stage is Stage.CONNECT and _is_about_our_address(meaning, text):
+        meaning, rule = Meaning.SENDER_IP_BLOCKED, f"{rule}@{stage.value}"
     meaning, rule = _hold_to_stage(meaning, rule, stage)
     scope = SCOPES[meaning]
     return ReplyReading(
@@ -172,6 +172,13 @@ def _doubt(
     if meaning in _DECIDES_A_MAILBOX and about_us.search(text):
         return Meaning.POLICY_REJECTED, f"{rule}:doubted"
     return meaning, rule
+
+
+def _is_about_our_address(meaning: Meaning, text: str) -> bool:
+    """At the greeting nothing of us is known but the address we come from: no sender, no HELO name."""
+    if meaning is Meaning.POLICY_REJECTED:
+        return _IP_ADDRESS.search(text) is not None
+    return meaning is Meaning.SENDER_REJECTED
 
 
 def _hold_to_stage(meaning: Meaning, rule: str, stage: Stage) -> tuple[Meaning, str]:
