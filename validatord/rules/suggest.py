@@ -4,7 +4,7 @@ Precision before recall: a name that is known to take mail is never corrected, n
 as well be a firm's own. The answer depends on the address alone. It is a remark; no verdict follows from it.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 
 from rapidfuzz.distance import DamerauLevenshtein
 
@@ -51,6 +51,7 @@ def _known() -> frozenset[str]:
     return read_own_list("free", "free_providers.txt", read_domain).names | frozenset(_PROVIDERS)
 
 
+@lru_cache(4096)
 def _find_better(domain: str) -> str:
     if domain in _known():
         return ""
