@@ -64,6 +64,7 @@ class Daemon:
             engine = Engine(stores.database, self._holder.snapshot, self._clock, random.Random())  # noqa: S311 spreads waits
             self._hurry = engine.hurry
             await engine.start()
+            fenced = engine.fenced
             bouncer = asyncio.create_task(self._drive_bouncer(engine, stores), name="bouncer driver")
             try:
                 await self._serve(engine, stores)
@@ -72,7 +73,7 @@ class Daemon:
                 # Side by side: each may need the whole grace time.
                 await asyncio.gather(engine.stop(), _end([bouncer]))
                 logger.info("stopped")
-        if engine.fenced.is_set():
+        if fenced.is_set():
             raise NodeTaken(f'another validatord named "{engine.node}" runs now; this one has stopped')
 
     async def _wait_for_stores(self, stack: contextlib.AsyncExitStack, settings: Settings) -> Stores | None:

@@ -1,11 +1,8 @@
 """Everything that verifies, put together once: used by the daemon, and by `check` where none runs.
 
 Builds the tools, holds the node's lock, runs the loops of verification. Doors (arq, HTTP) are the
-daemon's. Stops in order: dispatcher, visits, recorder, leases, sessions, lock.
-
-When PostgreSQL goes away the lock goes with it. It is taken again under the same epoch, so that what is
-under way is written and not asked again; where another process has taken the node meanwhile, `fenced` is
-set and whoever owns the engine stops it.
+daemon's. Stops in order: dispatcher, visits, recorder, leases, sessions, lock. Whoever owns the engine
+stops it when `fenced` is set: another process has taken the node.
 """
 
 import asyncio
@@ -18,11 +15,12 @@ from typing import Any
 from loguru import logger
 
 from validatord.clock import Clock
-from validatord.errors import ConfigurationError, NodeTaken
+from validatord.errors import ConfigurationError, StoreAway
 from validatord.lookup.resolver import Resolver
 from validatord.loops.dispatcher import Dispatcher, Hands
 from validatord.loops.housekeeper import Housekeeper
 from validatord.loops.loop import Loop
+from validatord.loops.node import Node
 from validatord.pacing.lane import BookRules, LaneBook
 from validatord.rules import policy
 from validatord.rules.policy import ClientPolicy
@@ -47,7 +45,7 @@ _NO_POLICY = ClientPolicy()
 class _Running:
     """What exists between start and stop."""
 
-    lock: nodes.NodeLock
+    node: Node
     resolver: Resolver
     tools: Tools
     visitor: Visitor
@@ -66,7 +64,6 @@ class Engine:
         self.clock = clock
         self.rng = rng
         self.node = snapshot().service.node
-        self.fenced = asyncio.Event()
         self._policies: dict[str, ClientPolicy] = {}
         self._running: _Running | None = None
 
@@ -80,6 +77,11 @@ class Engine:
             msg = "the engine does not run"
             raise RuntimeError(msg)
         return self._running
+
+    @property
+    def fenced(self) -> asyncio.Event:
+        """Set when another process has taken this node."""
+        return self.running.node.fenced
 
     def wake(self) -> None:
         """Look for due domains now: work came in."""
@@ -95,7 +97,7 @@ class Engine:
         """
         lock = await nodes.NodeLock.acquire(self.database, self.node)
         try:
-            self._running = await self._build(lock)
+            self._running = await self._build(Node(self.database, lock, self.snapshot, self.clock))
             await self._load_policies()
         except BaseException:
             await lock.aclose()
@@ -110,7 +112,7 @@ class Engine:
         running.stop.set()
         tools.lanes.close()
         parting = asyncio.ensure_future(tools.pool.aclose())  # idle sessions need not wait for the visits
-        grace = 0.0 if self.fenced.is_set() else self.snapshot().service.stop_grace.total_seconds()
+        grace = 0.0 if running.node.fenced.is_set() else self.snapshot().service.stop_grace.total_seconds()
         await running.dispatcher.drain(grace)
         tools.recorder.close()
         await _end(running.tasks, _LAST_WRITE_SECONDS)
@@ -119,7 +121,7 @@ class Engine:
         await tools.pool.aclose()
         await tools.lookup.aclose()
         await running.resolver.aclose()
-        await running.lock.aclose()
+        await running.node.lock.aclose()
         self._running = None
 
     def hurry(self) -> None:
@@ -131,7 +133,7 @@ class Engine:
     async def _give_back(self, running: _Running) -> None:
         try:
             async with asyncio.timeout(_LAST_WRITE_SECONDS):
-                await leases.release_all(self.database, self.node, running.lock.epoch)
+                await running.node.give_all_back()
                 await self._save_lanes()
         except Exception:  # noqa: BLE001 a stop goes on, whatever the ledger says
             logger.warning("leases could not be given back; the next start does it")
@@ -152,60 +154,39 @@ class Engine:
 
     # --- building ------------------------------------------------------------------------------
 
-    async def _build(self, lock: nodes.NodeLock) -> _Running:
+    async def _build(self, node: Node) -> _Running:
         settings = self.snapshot()
         resolver = Resolver(settings.lookup, self.clock)
-        place = Place(self.database, self.node, lambda: self.running.lock.epoch, self.clock, self.rng, self.policy_of)
+        place = Place(
+            self.database, self.node, lambda: self.running.node.lock.epoch, self.clock, self.rng, self.policy_of
+        )
         tools = await build_tools(settings, resolver, place)
         visitor = Visitor(tools)
-        dispatcher = self._build_dispatcher(tools, visitor)
-        running = _Running(lock, resolver, tools, visitor, dispatcher, self._build_loops(tools, dispatcher))
+        dispatcher = self._build_dispatcher(node, visitor)
+        node.visited = dispatcher.active.keys
+        node.find_full_lanes = lambda: find_full_lanes(tools.lanes)
+        running = _Running(node, resolver, tools, visitor, dispatcher, self._build_loops(node, tools, dispatcher))
         dispatcher.wake = running.loops["dispatcher"].wake
         return running
 
-    def _build_dispatcher(self, tools: Tools, visitor: Visitor) -> Dispatcher:
-        async def lease(room: int) -> Sequence[leases.DomainVisit]:
-            if self.running.lock.lost.is_set():
-                return ()
-            settings = self.snapshot()
-            spec = leases.LeaseSpec(
-                node=self.node,
-                epoch=self.running.lock.epoch,
-                limit=room,
-                per_domain=settings.pacing.visit_size,
-                per_lane=settings.pacing.sessions + 1,
-                lease=settings.store.lease,
-                busy_lanes=find_full_lanes(tools.lanes),
-            )
-            return await leases.lease_domains(self.database, spec)
-
+    def _build_dispatcher(self, node: Node, visitor: Visitor) -> Dispatcher:
         async def visit(work: leases.DomainVisit) -> None:
-            await visitor.visit(work, self.snapshot())
+            try:
+                await visitor.visit(work, self.snapshot())
+            except StoreAway:
+                node.expect_orphans()
+                raise
 
         async def give_up(work: leases.DomainVisit) -> None:
             await visitor.give_up(work, self.snapshot())
 
-        async def renew(domains: Sequence[str]) -> None:
-            lease_time = self.snapshot().store.lease
-            await leases.renew(self.database, self.node, self.running.lock.epoch, domains, lease_time)
-
-        async def give_back(domain: str, wait_seconds: float) -> None:
-            not_before = self.clock.now() + timedelta(seconds=wait_seconds)
-            await leases.release(self.database, self.node, self.running.lock.epoch, [(domain, not_before, "")])
-
         return Dispatcher(
-            Hands(lease, visit, give_up, renew, give_back),
+            Hands(node.lease, visit, give_up, node.renew, node.give_back),
             self.clock,
             lambda: self.snapshot().pacing.global_concurrency,
         )
 
-    def _build_loops(self, tools: Tools, dispatcher: Dispatcher) -> dict[str, Loop]:
-        async def reap() -> int:
-            if self.running.lock.lost.is_set():
-                return 0
-            await dispatcher.renew_once()  # after an outage ours may have run out, too
-            return await leases.reap(self.database)
-
+    def _build_loops(self, node: Node, tools: Tools, dispatcher: Dispatcher) -> dict[str, Loop]:
         async def sweep_pool() -> int:
             await tools.pool.close_expired()
             return 0
@@ -213,10 +194,10 @@ class Engine:
         store = self.snapshot().store
         housekeeper = Housekeeper(self.database, lambda: self.snapshot().store.keep_requests)
         plans: dict[str, tuple[Callable[[], Coroutine[Any, Any, int]], Callable[[], float]]] = {
-            "node lock": (self._keep_lock, lambda: _LOCK_SECONDS),
+            "node lock": (node.keep_lock, lambda: _LOCK_SECONDS),
             "dispatcher": (dispatcher.run_once, lambda: self._seconds("dispatch_interval")),
             "renewer": (dispatcher.renew_once, lambda: store.lease.total_seconds() / 4),
-            "reaper": (reap, lambda: self._seconds("reap_interval")),
+            "reaper": (node.reap, lambda: self._seconds("reap_interval")),
             "pool": (sweep_pool, lambda: _POOL_SECONDS),
             "lane snapshots": (self._save_lanes, lambda: _SNAPSHOT_SECONDS),
             "policies": (self._load_policies, lambda: _POLICY_SECONDS),
@@ -247,23 +228,6 @@ class Engine:
         return interval.total_seconds()
 
     # --- what the loops do ---------------------------------------------------------------------
-
-    async def _keep_lock(self) -> int:
-        lock = self.running.lock
-        if not lock.lost.is_set() or self.fenced.is_set():
-            return 0
-        try:
-            await lock.resume(self.database)
-        except NodeTaken as taken:
-            logger.bind(node=self.node, epoch=lock.epoch, found=str(taken)).error(
-                "this node belongs to another process"
-            )
-            self.fenced.set()
-            return 0
-        logger.bind(node=self.node, epoch=lock.epoch).info("node lock taken again")
-        await self.running.dispatcher.renew_once()
-        self.wake()
-        return 1
 
     async def _save_lanes(self) -> int:
         states = self.running.tools.lanes.snapshot()

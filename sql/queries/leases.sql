@@ -164,6 +164,15 @@ WHERE q.leased_until IS NOT NULL AND q.leased_by = $1 AND q.lease_epoch = $2
 ORDER BY q.domain
 FOR UPDATE;
 
+-- lock_other_leases --
+-- Lock the rows of the leases of one epoch of a node but those of some domains, in order.
+SELECT q.domain FROM domain_queue AS q
+WHERE
+    q.leased_until IS NOT NULL AND q.leased_by = $1 AND q.lease_epoch = $2
+    AND q.domain <> ALL ($3::text[])
+ORDER BY q.domain
+FOR UPDATE;
+
 -- lock_older_leases --
 -- Lock the rows of every lease a node held under an older epoch, in order.
 SELECT q.domain FROM domain_queue AS q

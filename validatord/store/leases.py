@@ -110,6 +110,11 @@ async def release_all(database: Database, node: str, epoch: int) -> int:
     return await _release_where(database, "lock_all_leases", node, epoch)
 
 
+async def release_others(database: Database, node: str, epoch: int, kept: Iterable[str]) -> int:
+    """End the leases of this process but some: those that were stored although the statement failed."""
+    return await _release_where(database, "lock_other_leases", node, epoch, sorted(kept))
+
+
 async def release_older(database: Database, node: str, epoch: int) -> int:
     """End every lease this node took under an older epoch: nobody else holds its lock."""
     return await _release_where(database, "lock_older_leases", node, epoch)

@@ -1,1 +1,1 @@
-"""Loops on the real ledger."""
+"""The loops on a real ledger."""
