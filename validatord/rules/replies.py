@@ -81,6 +81,9 @@ _IP_ADDRESS = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]?\w)")
 # RFC 4954 6: answers to a client that wants to log in, never about a recipient.
 _LOGIN_CODES = frozenset({534, 535, 538})
 _ABOUT_A_SENDER = frozenset({(1, 7), (1, 8)})  # RFC 3463 3.2
+# Details this high are Exchange Online's own and say more than "busy" or "access denied" beside them.
+_EXCHANGE_ONLINE = 500
+_VAGUE = frozenset({Meaning.TEMPORARY_FAILURE, Meaning.POLICY_REJECTED})
 _FULL = (2, 2)  # RFC 3463 3.3: a limit of the mailbox, not of ours
 _HOLDS_FOR_SENDER = _DECIDES_A_MAILBOX | {Meaning.DOMAIN_NOT_HOSTED, Meaning.PROTOCOL_ERROR}
 
@@ -167,6 +170,8 @@ def _doubt(
 ) -> tuple[Meaning, str]:
     if enhanced is not None and (enhanced.subject, enhanced.detail) in _ABOUT_A_SENDER and meaning in _HOLDS_FOR_SENDER:
         return Meaning.SENDER_REJECTED, f"{rule}:code:{enhanced}"
+    if enhanced is not None and meaning in _VAGUE and enhanced.detail >= _EXCHANGE_ONLINE:
+        return reply_codes.read_enhanced(enhanced, 0) or meaning, f"{rule}:code:{enhanced}"
     if enhanced is not None and (enhanced.subject, enhanced.detail) == _FULL and meaning is Meaning.RATE_LIMITED:
         return Meaning.MAILBOX_FULL, f"{rule}:code:{enhanced}"
     if meaning in _DECIDES_A_MAILBOX and about_us.search(text):
