@@ -5,6 +5,14 @@ FROM bouncer_batches AS b
 GROUP BY b.pass, b.state
 ORDER BY b.pass, b.state;
 
+-- get_totals --
+-- What was bought so far: batches that were created, their addresses, the credits they cost.
+SELECT
+    count(*)::bigint AS batches, coalesce(sum(b.quantity), 0)::bigint AS addresses,
+    coalesce(sum(b.credits), 0)::bigint AS credits
+FROM bouncer_batches AS b
+WHERE b.batch_id IS NOT NULL;
+
 -- count_queue --
 -- Requests by status in the queue, and since when the oldest waits.
 SELECT q.pass, q.status, count(*)::bigint AS requests, min(q.created_ts) FILTER (WHERE q.status = 'queued') AS oldest_ts

@@ -6,6 +6,7 @@ up to a limit. Nothing is ever repeated here: whether a call may be made again i
 
 import asyncio
 import hashlib
+import io
 import zlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -118,7 +119,7 @@ class BouncerClient:
         params = {"callback": callback} if callback else None
         try:
             # A connection of its own: one that was idle may break just when the body is on its way.
-            async with self._call(access, "POST", _PATH, data=payload, params=params) as response:
+            async with self._call(access, "POST", _PATH, data=io.BytesIO(payload), params=params) as response:
                 body = await _read_small(response)
         except _NOT_SENT as error:
             raise BouncerUnavailable(_tell(error), Kind.NETWORK_ERROR) from None
@@ -192,7 +193,7 @@ class BouncerClient:
         path: str,
         *,
         is_download: bool = False,
-        data: bytes | None = None,
+        data: io.BytesIO | None = None,
         params: dict[str, str] | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         # Only a create has a body.

@@ -58,6 +58,11 @@ def status(session: Session) -> None:
         console.print("key: set" if has_key else "key: none; Bouncer is off")
         await _show_accounts(console, database)
         await _show_queue(console, database)
+        bought = await bouncer_reports.get_totals(database)
+        console.print(
+            f"bought: {bought.addresses:,} addresses in {bought.batches:,} batches for {bought.credits:,} credits",
+            highlight=False,
+        )
         batches = await bouncer_batches.list_batches(database, _OPEN_STATES)
         _show_batches(console, batches)
         letters = await bouncer_reports.count_dead_letters(database)

@@ -66,6 +66,21 @@ async def count_states(database: Database) -> list[StateCount]:
     return [StateCount(row["pass"], row["state"], row["batches"], row["addresses"]) for row in found]
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Everything that was bought: batches, addresses in them, credits they cost."""
+
+    batches: int
+    addresses: int
+    credits: int
+
+
+async def get_totals(database: Database) -> Totals:
+    """Return what was bought so far."""
+    row = await database.fetch_row(_SQL["get_totals"])
+    return Totals(**dict(row.items())) if row is not None else Totals(0, 0, 0)
+
+
 async def count_queue(database: Database) -> list[QueueCount]:
     """Return how many requests are in which status."""
     found = await database.fetch(_SQL["count_queue"])
