@@ -80,7 +80,11 @@ M365 = Personality(
 )
 M365_NEW_SENDER = replace(M365, name="m365-new-sender", limits=Limits(rcpt_per_envelope=1))
 # The same words from a host that is not Microsoft's say nothing about the mailbox.
-M365_LOOKALIKE = replace(M365, name="m365-lookalike", also=((Status.UNKNOWN, Reason.POLICY_REJECTED),))
+M365_LOOKALIKE = replace(
+    M365,
+    name="m365-lookalike",
+    also=((Status.UNKNOWN, Reason.POLICY_REJECTED), (Status.UNKNOWN, Reason.ACCEPT_ALL_UNDETERMINED)),
+)
 M365_OPEN = replace(M365, name="m365-open", directory=Directory.EVERYBODY, expects=_ACCEPT_ALL)
 
 YAHOO = Personality(

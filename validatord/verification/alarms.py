@@ -19,7 +19,8 @@ def note_refusal(reply: Reply, reading: ReplyReading, visit: Visit, tools: Tools
 
 def _note_listing(text: str, visit: Visit, tools: Tools) -> None:
     name, identity, provider = find_blocklist(text), visit.identity.name, visit.provider.key
-    if name and tools.lanes.observe_listing(identity, provider, name):
+    is_paused = name and tools.lanes.observe_listing(identity, provider, name)
+    if is_paused and identity in tools.lanes.paused_identities:
         logger.bind(identity=identity, blocklist=name, provider=provider).error(
             "two providers say that our address is on this block list: nothing goes out from it until it is off"
         )
