@@ -32,6 +32,12 @@ SELECT coalesce(min(b.quantity), 1) FROM bouncer_batches AS b WHERE b.state = 'p
 -- Of each pass, the batch that stands first in the provider's line.
 SELECT min(b.id) AS id FROM bouncer_batches AS b WHERE b.state IN ('submitted', 'cancelling') GROUP BY b.pass;
 
+-- is_idle --
+-- Whether nothing is under way and nothing waits.
+SELECT
+    NOT EXISTS (SELECT FROM bouncer_batches AS b WHERE b.state NOT IN ('cleaned', 'parked'))
+    AND NOT EXISTS (SELECT FROM bouncer_queue AS q WHERE q.status = 'queued');
+
 -- list_batches --
 -- The newest batches, or those of some states.
 SELECT b.* FROM bouncer_batches AS b

@@ -79,6 +79,13 @@ class BatchStory:
             except BouncerError as error:
                 await self._postpone(batch, error, settings)
 
+    async def step_back(self, batch: Batch, settings: Settings) -> None:
+        """Take a step that failed in a way nobody thought of again later, and later each time."""
+        trouble = Trouble("internal_error", "see the log")
+        wait = find_wait(batch.retry_count, settings)
+        await bouncer_batches.postpone_step(self._tools.database, batch.id, batch.state, trouble, wait)
+        self._tools.errors[trouble.kind] += 1
+
     # --- 1  create -----------------------------------------------------------------------------
 
     async def _create(self, batch: Batch, settings: Settings) -> None:

@@ -31,6 +31,7 @@ from validatord.store.database import Database
 _TIERS = ("main", "deep")
 _PLANNED, _SUBMITTED = "planned", "submitted"
 _GUARD_LOOKS = 3  # tries to learn the credits at a start, before going on without
+_IDLE_TICKS = 5  # ticks between two rounds while nothing waits and nothing is open
 _TRIAGE_TICKS = 5  # ticks between two looks through the queue
 _ROUND_SECONDS = 2.0  # how long a round waits for its own steps
 
@@ -55,6 +56,7 @@ class BouncerDriver:
         self._lock: DriverLock | None = None
         self._active: dict[int, asyncio.Task[None]] = {}
         self._is_closing = False
+        self._is_idle = False
         self._is_recovered = False
         self._keys: dict[str, str] = {}
         self._times: dict[str, float] = {}
@@ -73,8 +75,8 @@ class BouncerDriver:
             await self.aclose(grace_seconds)
 
     def interval_seconds(self) -> float:
-        """How often to look round."""
-        return self._snapshot().bouncer.tick.total_seconds()
+        """How often to look round: less often while there is nothing at all."""
+        return self._snapshot().bouncer.tick.total_seconds() * (_IDLE_TICKS if self._is_idle else 1)
 
     async def run_once(self) -> int:
         """Run one round; returns how many steps it started."""
@@ -91,10 +93,12 @@ class BouncerDriver:
         accounts = {tier: await account.watch(self.tools, tier, settings.bouncer) for tier in keyed}
         if self._is_time("plan", settings.bouncer.tick):
             await self._plan(accounts, settings.bouncer)
+        if self._is_time("known", _TRIAGE_TICKS * settings.bouncer.tick):
             await collect.answer_known(self.tools, settings)
         started = await self._start_steps(accounts, settings)
         await self._wait_round()
         await self._end_round(keyed, settings.bouncer)
+        self._is_idle = not started and not self._active and await bouncer_batches.is_idle(self.tools.database)
         return started
 
     async def aclose(self, grace_seconds: float = 8.0) -> None:
@@ -210,6 +214,8 @@ class BouncerDriver:
             except Exception:  # noqa: BLE001 one batch must not stop the others
                 logger.exception("bouncer step failed; it is taken again later")
                 self._is_recovered = False
+                with contextlib.suppress(StoreAway):
+                    await self._story.step_back(batch, settings)
             finally:
                 self._active.pop(batch.id, None)
                 if not self._is_closing:

@@ -93,6 +93,10 @@ class SandboxBouncer:
             return await self._control(request)
         kind, ref = _read_route(request)
         self._look_for_key(request)
+        with self.ledger.in_flight(kind):
+            return await self._serve_kind(request, kind, ref)
+
+    async def _serve_kind(self, request: web.Request, kind: str, ref: str) -> web.StreamResponse:
         status, body, headers, fault = await self._answer(request, kind, ref)
         self.ledger.note(kind, ref, status)
         if fault is not None and fault.hook is not None:

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from validatord.sandbox.bouncer_world import World
@@ -36,8 +37,20 @@ class Ledger:
     creates: list[tuple[str, str, int]] = field(default_factory=list[tuple[str, str, int]])  # ref, hash, addresses
     downloads: Counter[str] = field(default_factory=Counter[str])  # whole ones
     downloads_refused: Counter[str] = field(default_factory=Counter[str])
+    most_in_flight: Counter[str] = field(default_factory=Counter[str])
     may_finish: bool = False
     wrong: list[str] = field(default_factory=list[str])
+    _in_flight: Counter[str] = field(default_factory=Counter[str])
+
+    @contextmanager
+    def in_flight(self, kind: str) -> Generator[None]:
+        """Count a request as long as it is under way."""
+        self._in_flight[kind] += 1
+        self.most_in_flight[kind] = max(self.most_in_flight[kind], self._in_flight[kind])
+        try:
+            yield
+        finally:
+            self._in_flight[kind] -= 1
 
     def note(self, kind: str, ref: str, status: int, size: int = 0) -> None:
         """Keep a request."""

@@ -165,6 +165,11 @@ async def find_heads(database: Database) -> frozenset[int]:
     return frozenset(row["id"] for row in await database.fetch(_SQL["find_heads"]))
 
 
+async def is_idle(database: Database) -> bool:
+    """Whether nothing is under way and nothing waits."""
+    return await database.fetch_value(_SQL["is_idle"])
+
+
 async def list_batches(database: Database, states: Sequence[str] | None = None, limit: int = 50) -> list[Batch]:
     """Return the newest batches, of some states or of all."""
     found = await database.fetch(_SQL["list_batches"], list(states) if states is not None else None, limit)

@@ -1,6 +1,9 @@
 """A batch from the queue to clean-up, where nothing goes wrong."""
 
+import asyncio
+
 from tests.fakes.bouncer_rig import Rig, check_books, hand_over, make_emails
+from validatord.sandbox.bouncer_faults import Fault
 
 
 async def test_every_address_gets_a_verdict(rig: Rig) -> None:
@@ -30,3 +33,51 @@ async def test_bought_once_for_two_clients(rig: Rig) -> None:
     assert rig.service.ledger.doubled_charges() == {}
     assert await rig.fetch("SELECT count(*) FROM requests WHERE state = 'done'") == 120
     assert await rig.fetch("SELECT count(*) FROM email_validation WHERE probe ->> 'reason' = 'greylisted'") == 80
+
+
+async def test_so_many_at_once(rig: Rig) -> None:
+    """One create is under way at a time, ten polls, three downloads; and that many where there is work for them."""
+    rig.change(batch_size=5, max_open_batches=25)
+    rig.service.world.is_stopped = True
+    emails = make_emails(100)
+
+    async def dawdle() -> None:
+        await asyncio.sleep(0.05)
+
+    for kind in ("create", "status", "download"):
+        rig.service.faults.append(Fault(kind, times=1000, hook=dawdle))
+    await hand_over(rig.database, emails)
+    await rig.run_until("SELECT count(*) FROM bouncer_batches WHERE state = 'submitted'", 20)
+    rig.service.world.is_stopped = False
+    await rig.run_to_end()
+
+    most = rig.service.ledger.most_in_flight
+    assert (most["create"], most["download"]) == (1, 3)
+    assert 5 <= most["status"] <= 10
+    assert set(await rig.results()) == set(emails)
+
+
+async def test_a_bug_is_met_later_and_later(rig: Rig) -> None:
+    """A step that fails in a way nobody thought of is tried again, ever more seldom, and harms no other batch."""
+
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    story = rig.driver._story
+    story._steps["downloaded"] = fail
+    await hand_over(rig.database, make_emails(10))
+    await rig.run_until("SELECT retry_count >= 3 FROM bouncer_batches")
+
+    assert await rig.fetch("SELECT error_kind FROM bouncer_batches") == "internal_error"
+    story._steps["downloaded"] = story._ingest
+    await rig.run_to_end()
+
+
+async def test_idle_driver_looks_seldom(rig: Rig) -> None:
+    """With nothing to do the driver looks round less often, and at work it looks as often as configured."""
+    await rig.driver.run_once()
+    assert rig.driver.interval_seconds() == 5 * rig.settings.bouncer.tick.total_seconds()
+    await hand_over(rig.database, make_emails(10))
+    await rig.driver.run_once()
+
+    assert rig.driver.interval_seconds() == rig.settings.bouncer.tick.total_seconds()
