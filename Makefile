@@ -51,7 +51,8 @@ integration: .venv/.installed-dev ## Run the tests against a real PostgreSQL and
 acceptance: .venv/.installed-dev ## Run the tests of the whole daemon
 	$(PYTEST) tests/acceptance
 
-interop: .venv/.installed-dev ## Run the tests against mail servers of other projects, where they are installed
+interop: .venv/.installed-dev ## Run the tests against Postfix, Exim, OpenSMTPD and Sendmail out of Debian's packages, as root
+	@$(BIN)/python -m tests.interop.packages
 	$(PYTEST) tests/interop
 
 config-example: .venv/.installed ## Write config/validatord.toml from the settings' models
