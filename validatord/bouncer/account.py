@@ -15,6 +15,7 @@ NO_CREDITS = "no_credits"
 MISCONFIGURED = "misconfigured"
 CREDITS_FELL = "credits_fell"  # only a person ends this one
 _PATIENCE_SECONDS = 5.0  # for the bucket of credit reads: what they say is a hint, not a need
+_ROUND_PATIENCE_SECONDS = 0.3  # in the middle of a round, which must not wait for this
 _UNKNOWN = Account("", None, None, None, None, None, None, is_check_due=False, is_fresh=False)
 
 
@@ -28,13 +29,16 @@ async def note_key(tools: Tools, tier: str, settings: BouncerSettings) -> bool:
     return True
 
 
-async def read_credits(tools: Tools, tier: str, settings: BouncerSettings) -> int | None:
+async def read_credits(
+    tools: Tools, tier: str, settings: BouncerSettings, patience_seconds: float | None = None
+) -> int | None:
     """Read how many credits are left; None where that cannot be learned now.
 
     Raises:
         BouncerRejected: the key is refused.
     """
-    if not await tools.limiter.try_take(Act.CREDITS, settings, _PATIENCE_SECONDS):
+    patience = _PATIENCE_SECONDS if patience_seconds is None else patience_seconds
+    if not await tools.limiter.try_take(Act.CREDITS, settings, patience):
         return None
     try:
         found = await tools.client.get_credits(Access.of(settings, tier))
@@ -68,14 +72,14 @@ async def watch(tools: Tools, tier: str, settings: BouncerSettings) -> Account:
 async def _read_hint(tools: Tools, tier: str, settings: BouncerSettings) -> None:
     """Read the credits after a create whose answer never came."""
     try:
-        await read_credits(tools, tier, settings)
+        await read_credits(tools, tier, settings, _ROUND_PATIENCE_SECONDS)
     except BouncerRejected as error:
         await stop(tools, tier, error, settings)
 
 
 async def _look_again(tools: Tools, tier: str, settings: BouncerSettings, account: Account) -> None:
     try:
-        found = await read_credits(tools, tier, settings)
+        found = await read_credits(tools, tier, settings, _ROUND_PATIENCE_SECONDS)
     except BouncerRejected as error:
         await stop(tools, tier, error, settings)
         return

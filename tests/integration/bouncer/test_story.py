@@ -81,3 +81,47 @@ async def test_idle_driver_looks_seldom(rig: Rig) -> None:
     await rig.driver.run_once()
 
     assert rig.driver.interval_seconds() == rig.settings.bouncer.tick.total_seconds()
+
+
+async def test_a_stop_lets_a_create_hear_its_answer(rig: Rig) -> None:
+    """A create that is under way at a stop is waited for, so that nobody has to ask what became of it."""
+    arrived, answering = asyncio.Event(), asyncio.Event()
+
+    async def dawdle() -> None:
+        arrived.set()
+        await answering.wait()
+
+    rig.service.faults.append(Fault("create", hook=dawdle))
+    await hand_over(rig.database, make_emails(10))
+    stop = asyncio.Event()
+    running = asyncio.create_task(rig.driver.run(stop, 5.0))
+    await arrived.wait()
+    stop.set()
+    running.cancel()
+    await asyncio.sleep(0)
+    answering.set()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert await rig.states() == {"submitted": 1}
+
+
+async def test_a_stop_does_not_wait_for_ever(rig: Rig) -> None:
+    """A create that does not end within the grace time is cut; the next start knows that it is unknown."""
+    arrived = asyncio.Event()
+
+    async def never() -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    rig.service.faults.append(Fault("create", hook=never))
+    await hand_over(rig.database, make_emails(10))
+    running = asyncio.create_task(rig.driver.run(asyncio.Event(), 0.1))
+    await arrived.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert await rig.states() == {"submitting": 1}
+
+    rig.driver = rig.make_driver()
+    await rig.driver.run_once()
+    assert await rig.states() == {"submit_unknown": 1}
+    assert rig.service.ledger.count("create") == 1
