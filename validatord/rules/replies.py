@@ -64,7 +64,7 @@ _US_IN_TEXT = re.compile(
     r"(?:ip|host(?! said)|hostname|address(?! ?book)|server(?! (?:said|returned))|domain|account|mail ?box|network|"
     r"provider|isp|client|mta|path)\b"
     r"(?! admin)|\breturn[ -]path|\boriginator|\b(?:helo|ehlo)\b|\bthis client\b|\bhost ?name\b|"
-    r"\byou (?:are sending|send|sent) (?:as|from)\b|"
+    r"\byou (?:are sending|send|sent) (?:as|from)\b|\bknow you\b|"
     r"\bfrom (?:outside|you|your|this|the|ip|unknown)\b(?! server)|"
     r"\bblocked (?:ip|using|by(?! (?:the |our |an )?(?:system )?admin))\b|"
     r"\b(?:ihre?[mnrs]?|votre|sua?|seu|tu[oa]|twoj\w*|uw) (?:e-?mail-?)?"
@@ -85,6 +85,8 @@ _ABOUT_A_SENDER = frozenset({(1, 7), (1, 8)})  # RFC 3463 3.2
 _EXCHANGE_ONLINE = 500
 _VAGUE = frozenset({Meaning.TEMPORARY_FAILURE, Meaning.POLICY_REJECTED})
 _FULL = (2, 2)  # RFC 3463 3.3: a limit of the mailbox, not of ours
+_RECIPIENTS = (5, 3)  # RFC 3463 3.6: of one envelope, unless a time or a source is named
+_PER_TIME = re.compile(r"\b(?:hour|day|minute|session|from|your|received|sent|invalid|bad|unknown)\b")
 _HOLDS_FOR_SENDER = _DECIDES_A_MAILBOX | {Meaning.DOMAIN_NOT_HOSTED, Meaning.PROTOCOL_ERROR}
 
 
@@ -174,6 +176,8 @@ def _doubt(
         return reply_codes.read_enhanced(enhanced, 0) or meaning, f"{rule}:code:{enhanced}"
     if enhanced is not None and (enhanced.subject, enhanced.detail) == _FULL and meaning is Meaning.RATE_LIMITED:
         return Meaning.MAILBOX_FULL, f"{rule}:code:{enhanced}"
+    if enhanced is not None and (enhanced.subject, enhanced.detail) == _RECIPIENTS and meaning is Meaning.RATE_LIMITED:
+        return (meaning, rule) if _PER_TIME.search(text) else (Meaning.TOO_MANY_RECIPIENTS, f"{rule}:code:{enhanced}")
     if meaning in _DECIDES_A_MAILBOX and about_us.search(text):
         return Meaning.POLICY_REJECTED, f"{rule}:doubted"
     return meaning, rule

@@ -9,6 +9,7 @@ from validatord.mail.verdict import Meaning, Stage
 
 _PERMANENT = 5
 _DOMAIN_CODE = 556
+_CLOSING = 421
 _SECURITY = 7  # RFC 3463 3.8
 # What an unknown client is told first (RFC 6647 2.1); 421 and 452 mean the host, not the triplet.
 _FIRST_CONTACT = frozenset({450, 451})
@@ -99,6 +100,8 @@ def read_enhanced(enhanced: EnhancedCode, code: int) -> Meaning | None:
     if found is None:
         return None
     meaning = found[0] if enhanced.klass == _PERMANENT else found[1]
+    if meaning is Meaning.RECIPIENT_RATE_LIMITED and code == _CLOSING:
+        return Meaning.TEMPORARY_FAILURE
     if meaning is Meaning.GREYLISTED and enhanced.subject != _SECURITY and code not in _FIRST_CONTACT:
         return Meaning.TEMPORARY_FAILURE
     return meaning

@@ -43,7 +43,7 @@ _MACROS = {
     "{who}": (
         rf"{_NOT_OURS}(?:users?|usr|user ?(?:name|id)|m(?:ail)?[ -]?box(?:es)?|accounts?|recipients?|addressees?|"
         r"address(?:es)?|alias|in ?box|e-?mail (?:address(?:es)?|account|name|user)|rcpt|customer|subscriber|"
-        r"person|member|local[ -]?part|mail ?(?:user|drop)|mailname)"
+        r"person|member|employee|student|pupil|colleague|local[ -]?part|mail ?(?:user|drop)|mailname)"
     ),
     "{box}": (
         rf"{_NOT_OURS}(?:users?|user ?(?:name|id)|m(?:ail)?[ -]?box(?:es)?|accounts?|recipients?|addressees?|alias|"
