@@ -22,6 +22,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "pacing": {
         "sessions": SESSIONS,
         "per_domain_concurrency": SESSIONS,
+        "visit_size": 2 * SESSIONS * 20,  # two rounds of full conversations, no half-empty third
         "session_interval": "1ms",
         "rcpt_per_minute": 1_000_000,
         "is_slow_start": False,
