@@ -1,61 +1,94 @@
-"""How far a walk over MX hosts has come, with several conversations side by side."""
+"""From one host to the next: what is left, what is equal, what is a backup."""
 
 from validatord.lookup.walk import Stop
 from validatord.verification.walk import Trouble, Walk
 
-_FIRST = Stop("mx1.example.net", "192.0.2.1", 10)
-_SECOND = Stop("mx2.example.net", "192.0.2.2", 10)
-_FIRST_AGAIN = Stop("mx1.example.net", "192.0.2.3", 10)
-_BACKUP = Stop("mx3.example.net", "192.0.2.4", 20)
+A1, A2 = Stop("a.example", "192.0.2.1", 10), Stop("a.example", "192.0.2.2", 10)
+B, C = Stop("b.example", "192.0.2.3", 10), Stop("c.example", "192.0.2.4", 20)
 
 
-def test_two_conversations_that_met_the_same_trouble_leave_one_address() -> None:
-    """What another conversation has left already is not left again."""
-    walk = Walk([_FIRST, _SECOND], most_hosts=2)
+def make_walk(*stops: Stop, most_hosts: int = 2, best: int = 10) -> Walk:
+    return Walk(stops, most_hosts, best)
 
-    for failure in ("connect_timeout", "connect_failed"):
-        walk.leave(Trouble(failure=failure), *_FIRST[:2])
 
-    assert walk.stop == _SECOND
+def test_a_failed_address_leads_to_the_next_one() -> None:
+    """One address after the other, then nobody; the last trouble is kept."""
+    walk = make_walk(A1, A2)
+    walk.leave(Trouble(failure="connect_failed"), *A1[:2])
+    assert walk.stop == A2
+    walk.leave(Trouble(failure="connect_timeout"), *A2[:2])
+    assert walk.stop is None
     assert walk.trouble.failure == "connect_timeout"
 
 
-def test_the_last_address_may_be_left_twice() -> None:
-    """At the end of the walk nothing is left that could be left."""
-    walk = Walk([_FIRST], most_hosts=2)
+def test_a_host_that_refused_is_left_with_all_its_addresses() -> None:
+    """What a host says holds for its other addresses."""
+    walk = make_walk(A1, A2, B)
+    walk.leave(Trouble(), "a.example")
+    assert walk.stop == B
 
-    for _ in range(2):
-        walk.leave(Trouble(), *_FIRST[:2])
 
+def test_only_so_many_hosts_are_spoken_with() -> None:
+    """Two hosts that were spoken with and left are enough for one attempt."""
+    walk = make_walk(A1, B, C)
+    walk.leave(Trouble(), "a.example", is_spoken=True)
+    assert walk.stop == B
+    walk.leave(Trouble(), "b.example", is_spoken=True)
     assert walk.stop is None
 
 
-def test_a_host_is_left_with_all_its_addresses() -> None:
-    """Without an address the whole host is meant."""
-    walk = Walk([_FIRST, _FIRST_AGAIN, _SECOND], most_hosts=3)
-
-    walk.leave(Trouble(), _FIRST.host_name)
-
-    assert walk.stop == _SECOND
-    assert walk.is_last_host
-
-
-def test_a_host_that_was_left_is_not_left_again() -> None:
-    """Who still spoke with a host that another conversation has left does not leave the next one."""
-    walk = Walk([_FIRST, _SECOND], most_hosts=3)
-
-    for _ in range(2):
-        walk.leave(Trouble(), _FIRST.host_name, is_spoken=True)
-
-    assert walk.stop == _SECOND
-    assert walk.hosts_left == 1
-
-
-def test_most_hosts_are_spoken_with() -> None:
-    """After so many hosts that were spoken with nobody else is asked."""
-    walk = Walk([_FIRST, _SECOND, _BACKUP], most_hosts=2)
-
-    walk.leave(Trouble(), _FIRST.host_name, is_spoken=True)
-    walk.leave(Trouble(), _SECOND.host_name, is_spoken=True)
-
+def test_the_end_is_the_end() -> None:
+    """A word about our address holds for all hosts of the provider."""
+    walk = make_walk(A1, B, C)
+    walk.end(Trouble())
     assert walk.stop is None
+    assert not walk.has_equal_host
+
+
+def test_equal_hosts() -> None:
+    """Another host of the same preference, not another address, not a backup, and not beyond the most."""
+    assert make_walk(A1, A2, B).has_equal_host
+    assert not make_walk(A1, A2, C).has_equal_host
+    assert not make_walk(A1, B, most_hosts=1).has_equal_host
+
+
+def test_what_a_backup_is() -> None:
+    """Worse than the best preference the domain names, also where the best host has no address at all."""
+    walk = make_walk(A1, C)
+    assert not walk.is_backup("a.example")
+    assert walk.is_backup("c.example")
+    assert make_walk(A1, best=5).is_backup("a.example")
+    assert not walk.is_backup("unheard-of.example")
+
+
+def test_a_held_session_moves_its_host_to_the_front() -> None:
+    """Whoever is left is then the host that was spoken with."""
+    walk = make_walk(A1, A2, B, C)
+    walk.turn_to("b.example")
+    assert list(walk.stops) == [B, A1, A2, C]
+    walk.leave(Trouble(), "b.example")
+    assert walk.stop == A1
+
+
+def test_the_way_of_opening_is_each_hosts_own() -> None:
+    """That one host wants no TLS and cannot pipeline is nothing the next one said."""
+    walk = make_walk(A1, B)
+    walk.use_tls, walk.may_pipeline = False, False
+    walk.leave(Trouble(), *A1[:2])
+    assert (walk.use_tls, walk.may_pipeline) == (None, True)
+
+
+def test_the_last_host() -> None:
+    """Several addresses of one host are one host."""
+    assert make_walk(A1, A2).is_last_host
+    assert not make_walk(A1, B).is_last_host
+
+
+def test_a_host_is_left_once() -> None:
+    """Of two conversations side by side that leave the same address, only the first moves the walk on."""
+    walk = make_walk(A1, A2, B)
+    walk.leave(Trouble(failure="first"), *A1[:2])
+    walk.leave(Trouble(failure="second"), *A1[:2])
+    assert (walk.stop, walk.trouble.failure) == (A2, "first")
+    walk.leave(Trouble(), "b.example")
+    assert walk.stop == A2
