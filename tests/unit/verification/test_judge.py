@@ -1,0 +1,152 @@
+"""From what was learned to the rows that say so."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from tests.fakes.clock import FakeClock
+from tests.unit.verification.made import NO, NOW, OK, make_case, make_probe, make_visit
+from validatord.mail.address import Mailbox
+from validatord.mail.request import Flags
+from validatord.mail.verdict import AcceptAll, Reason, Status
+from validatord.rules.policy import BouncerMode, Cascade, ClientPolicy
+from validatord.settings import Settings
+from validatord.verification import judge, shortcut
+from validatord.verification.context import Tools
+
+
+class Judging:
+    """As much of the tools as judging uses."""
+
+    def __init__(self, policy: ClientPolicy | None = None, ban: Reason | None = None) -> None:
+        self.clock = FakeClock(NOW)
+        self.rng = random.Random(1)
+        self.node = "one"
+        self.flags_of: Callable[[Mailbox], Flags] = lambda _: Flags()
+        self.policy_of: Callable[[str], ClientPolicy] = lambda _: policy or ClientPolicy()
+        self.find_ban: Callable[[str], Reason | None] = lambda _: ban
+
+
+def tools(**more: Any) -> Tools:
+    return cast("Tools", Judging(**more))
+
+
+def test_every_request_of_a_mailbox_gets_the_answer() -> None:
+    """One probe, one finding per request, attempts counted."""
+    one = make_case("a", request_id=1)
+    case = replace(one, requests=(*one.requests, *make_case("a", request_id=2, client="shop", attempt=2).requests))
+    visit = make_visit(accept_all=AcceptAll.REJECTS_UNKNOWN)
+    rows = judge.judge(visit, [(case, make_probe("a", OK, control=AcceptAll.REJECTS_UNKNOWN))], tools())
+    assert [(item.request.request_id, item.finding.status, item.attempts) for item in rows.finished] == [
+        (1, Status.VALID, 1),
+        (2, Status.VALID, 3),
+    ]
+
+
+def test_a_verdict_carries_what_was_said() -> None:
+    """Reply, hosts, trace, and how long it holds."""
+    rows = judge.judge(make_visit(), [(make_case("a"), make_probe("a", NO))], tools())
+    finding = rows.finished[0].finding
+    assert (finding.reply, finding.mx_hosts, finding.source) == (NO, ("mx1.acme.example",), "probe")
+    assert (finding.checked_at, finding.fresh_until) == (NOW, NOW + timedelta(days=3))
+
+
+def test_what_was_inferred_is_not_used_again() -> None:
+    """A refusal nobody recognises beside a postmaster who is accepted: right for now, but it may be taken back."""
+    accepted = make_probe("postmaster", OK).reading
+    probe = make_probe("a", "550 5.7.1 Administrative prohibition", postmaster=accepted)
+    finding = judge.judge(make_visit(), [(make_case("a"), probe)], tools()).finished[0].finding
+    assert (finding.status, finding.fresh_until) == (Status.INVALID, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "wait"),
+    [
+        (Status.VALID, timedelta(days=7)),
+        (Status.FREE_PROVIDER, timedelta(days=7)),
+        (Status.INVALID, timedelta(days=3)),
+        (Status.RISKY, timedelta(days=1)),
+        (Status.ACCEPT_ALL, timedelta(days=7)),
+        (Status.UNKNOWN, None),
+    ],
+)
+def test_how_long_a_verdict_is_used_again(status: Status, wait: timedelta | None) -> None:
+    """`unknown` never is: it is no answer."""
+    assert judge.find_fresh_until(status, Settings(), NOW) == (NOW + wait if wait else None)
+
+
+def test_handing_over_needs_a_key() -> None:
+    """Without a key nobody would ever take the request up."""
+    wanted = ClientPolicy(bouncer=Cascade(mode=BouncerMode.LOCAL_THEN_BOUNCER))
+    probe = make_probe("a", "252 2.1.5 Cannot VRFY user")
+    with_key = make_visit(settings=Settings.of(bouncer={"api_key": "k" * 40}))
+    assert len(judge.judge(with_key, [(make_case("a"), probe)], tools(policy=wanted)).handed_over) == 1
+    assert len(judge.judge(make_visit(), [(make_case("a"), probe)], tools(policy=wanted)).finished) == 1
+
+
+def close_gate(created_at: datetime, cause: str, hours: float = 3.0) -> tuple[judge.Rows, datetime | None]:
+    """Close the gate before a visit of one mailbox; return its rows and when the domain is due."""
+    visit = make_visit(make_case("a", created_at=created_at))
+    visit.not_before, visit.gate_cause = NOW + timedelta(hours=hours), cause
+    return judge.give_up(visit, tools()), visit.not_before
+
+
+def test_who_waits_at_a_closed_gate_waits() -> None:
+    """Nothing is written about the mailbox, and the domain is due when the gate opens."""
+    rows, due = close_gate(NOW, "lane x: sender_ip_blocked")
+    assert (rows.finished, rows.deferred) == ([], [])
+    assert due == NOW + timedelta(hours=3)
+
+
+def test_who_waited_too_long_is_given_up() -> None:
+    """Two days in vain; and whoever will have waited that long before the gate opens is looked at in time."""
+    rows, _ = close_gate(NOW - timedelta(hours=48), "lane x: sender_ip_blocked")
+    assert rows.finished[0].finding.reason == Reason.PROVIDER_PAUSED
+    _, due = close_gate(NOW - timedelta(hours=46), "lane x: sender_ip_blocked")
+    assert due == NOW + timedelta(hours=2)
+
+
+def test_who_waits_for_tomorrow_is_told() -> None:
+    """A daily cap is a deferral with its reason and no attempt."""
+    rows, _ = close_gate(NOW, "domain acme.example: rcpt_per_day", hours=9)
+    deferral = rows.deferred[0].deferral
+    assert (deferral.reason, deferral.due_at, deferral.counts_as_attempt) == (
+        Reason.DAILY_CAP,
+        NOW + timedelta(hours=9),
+        False,
+    )
+
+
+def test_waiting_for_a_turn_is_no_reason_to_give_up() -> None:
+    """A long list of one provider takes days; nobody of it is refused for that."""
+    rows, due = close_gate(NOW - timedelta(days=30), "")
+    assert (rows.finished, rows.deferred, due) == ([], [], NOW + timedelta(hours=3))
+
+
+def test_banned_domains_are_answered_without_a_packet() -> None:
+    """With the reason of the ban; nobody stays pending."""
+    visit = make_visit(make_case("a"), make_case("b"))
+    rows = shortcut.answer_known(visit, {}, tools(ban=Reason.OPTED_OUT))
+    assert [item.finding.reason for item in rows.finished] == [Reason.OPTED_OUT] * 2
+    assert not visit.pending
+
+
+def test_fresh_verdicts_answer_before_a_ban_does() -> None:
+    """What is known is known."""
+    known = judge.judge(make_visit(), [(make_case("a"), make_probe("a", NO))], tools()).finished[0].finding
+    visit = make_visit(make_case("a"), make_case("b"))
+    rows = shortcut.answer_known(visit, {"a@acme.example": known}, tools(ban=Reason.NEVER_PROBE))
+    assert [item.finding.reason for item in rows.finished] == [Reason.NO_SUCH_MAILBOX, Reason.NEVER_PROBE]
+
+
+def test_accept_all_answers_whoever_is_left() -> None:
+    """And nobody where the state is another."""
+    visit = make_visit(make_case("a"), accept_all=AcceptAll.REJECTS_UNKNOWN)
+    assert shortcut.answer_accept_all(visit, tools()).finished == []
+    visit.accept_all = AcceptAll.ACCEPTS_ALL
+    rows = shortcut.answer_accept_all(visit, tools())
+    assert [(item.finding.status, item.finding.source) for item in rows.finished] == [(Status.ACCEPT_ALL, "domain")]
