@@ -20,8 +20,13 @@ async def _survive(rig: Rig, name: str, kind: str, *, times: int = 2) -> None:
     assert rig.service.faults[0].times < times, "the fault never happened"
 
 
-@pytest.mark.parametrize("kind", _READS)
-@pytest.mark.parametrize("name", sorted(name for name in FAULTS if name.startswith("F05")))
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *((name, "download") for name in sorted(FAULTS) if name.startswith("F05")),
+        *(("F05.503.html", kind) for kind in ("status", "delete")),
+    ],
+)
 async def test_f05_server_error(rig: Rig, name: str, kind: str) -> None:
     """A read that meets a 5xx is repeated."""
     await _survive(rig, name, kind)
