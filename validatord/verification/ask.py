@@ -8,6 +8,7 @@ and with whom to go on.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from validatord.errors import GateClosed
 from validatord.mail.probe import ProbeReport
 from validatord.mail.reply import Reply
 from validatord.mail.verdict import AcceptAll, ReplyReading, Stage
@@ -173,10 +174,20 @@ class Asker:
 
 
 async def _run_all(works: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """Run side by side; the first failure ends all and is raised as it is, not as a group."""
+    """Run side by side; a failure ends all and is raised as it is, not as a group.
+
+    A gate that closed for one lets the others end their conversations: what they hear still counts.
+    """
     tasks = [asyncio.ensure_future(work()) for work in works]
+    running = set(tasks)
     try:
-        await asyncio.gather(*tasks)
+        while running:
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                if not isinstance(task.exception(), GateClosed):
+                    task.result()
+        for task in tasks:
+            task.result()
     finally:
         for task in tasks:
             task.cancel()
