@@ -122,7 +122,10 @@ class SessionPool:
         await self._wait_closed()
 
     async def aclose(self) -> None:
-        """Send all idle sessions away and hold none any more."""
+        """Send all idle sessions away and hold none any more.
+
+        What is in use may still be given back, and is sent away then; whoever has seen to that calls again.
+        """
         self._is_closed = True
         for lane, held in list(self._idle.items()):
             self._dismiss(lane, list(held))
@@ -130,7 +133,7 @@ class SessionPool:
         for task in self._lingering:
             task.cancel()
         for lane, leaving in list(self._closing.items()):
-            for parting in list(leaving):
+            for parting in [parting for parting in leaving if parting.gone.is_set()]:
                 self._count_out(lane, parting)
 
     # --- inside ------------------------------------------------------------------------------------

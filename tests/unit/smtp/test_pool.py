@@ -227,6 +227,22 @@ async def test_one_closing_is_room_for_one() -> None:
         assert (at.pool.open_count(LANE), at.pool.idle_count) == (2, 0)
 
 
+async def test_a_session_given_back_while_the_pool_closes() -> None:
+    """It says goodbye like the others, and a second closing waits for it."""
+    async with bench({"QUIT": HANG}) as at:
+        used, idle = await at.open("a.example", quit_timeout=0.2), await at.open("b.example", quit_timeout=0.02)
+        at.pool.give_back(LANE, idle)
+        closing = asyncio.create_task(at.pool.aclose())
+        await settle()
+        at.pool.give_back(LANE, used)
+        await closing
+        assert (idle.state, repr(at.pool)) == ("closed", "<SessionPool open=1 idle=0 closing=1>")
+
+        await at.pool.aclose()
+
+        assert (used.state, repr(at.pool)) == ("closed", "<SessionPool open=0 idle=0 closing=0>")
+
+
 async def test_the_pool_is_bounded() -> None:
     """Beyond its size the oldest session of all lanes goes."""
     async with MXScript() as host:
