@@ -114,7 +114,8 @@ def _format_trace(record: "Record") -> str:
 
 def _as_word(value: object) -> str:
     text = _as_text(value)
-    return text if text and text.isascii() and text.isprintable() and not set(' "=') & set(text) else json.dumps(text)
+    is_plain = text and text.isascii() and text.isprintable() and not set(' "=') & set(text)
+    return text if is_plain else _escape(json.dumps(text, ensure_ascii=False))
 
 
 def _as_text(value: object) -> str:
