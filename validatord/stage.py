@@ -118,9 +118,9 @@ class Stage:
         identity = (
             '[[identities]]\nhelo_name = "probe.validatord.example"\nenvelope_sender = "probe@validatord.example"\n'
         )
-        self.config_path.write_text(
-            identity + "".join(_toml_table(*item) for item in sections.items()), encoding="utf-8"
-        )
+        beside = self.config_path.with_suffix(".new")
+        beside.write_text(identity + "".join(_toml_table(*item) for item in sections.items()), encoding="utf-8")
+        beside.replace(self.config_path)  # in one step: a daemon may be reading it
         return self.config_path
 
     def _write_names(self, name: str, names: tuple[str, ...]) -> str:

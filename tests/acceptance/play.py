@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import re
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -99,9 +100,9 @@ class Play:
 
     # --- acting --------------------------------------------------------------------------------
 
-    async def submit(self) -> None:
-        """Put the list into the ledger through the door of the command line."""
-        rows = [InputRow(number, address) for number, address in enumerate(self.addresses)]
+    async def submit(self, *addresses: str) -> None:
+        """Put addresses, by default the list, into the ledger through the door of the command line."""
+        rows = [InputRow(number, address) for number, address in enumerate(addresses or self.addresses)]
         wanted = Wanted(CLIENT, SUBMISSION)
         await submit_rows(self.database, Settings.of(lookup={"public_addresses_only": False}), rows, wanted, int)
 
@@ -110,6 +111,21 @@ class Play:
         await self.stage.start_daemon()
         self.starts += 1
         await until(lambda: self.log.count(" ready node=") == self.starts, "ready", check=self.stage.check_daemon)
+
+    def write_settings(self, text: str = "") -> None:
+        """Put other settings in place in one step, as an editor does; by default those of the stage."""
+        if not text:
+            self.stage.write_config()
+            return
+        beside = self.stage.config_path.with_suffix(".new")
+        beside.write_text(text)
+        beside.replace(self.stage.config_path)
+
+    async def launch_another(self, *words: str) -> asyncio.subprocess.Process:
+        """Start one more process with the daemon's settings; what it says is read from it."""
+        command = [sys.executable, "-m", "validatord", "--config", str(self.stage.config_path), *words]
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=asyncio.subprocess.STDOUT)
 
     async def kill(self) -> None:
         """Kill the daemon with signal 9, wait until everybody has noticed, and keep what can be seen then."""
@@ -134,7 +150,7 @@ class Play:
         )
 
     async def _is_quiet(self) -> bool:
-        return (await self.stage.counters())["total"]["sessions"] == 0
+        return await self.count_sessions() == 0
 
     # --- looking -------------------------------------------------------------------------------
 
@@ -157,6 +173,18 @@ class Play:
         rows = await self.database.fetch("SELECT email FROM requests WHERE state = 'done' AND email IS NOT NULL")
         counters = await self.stage.counters()
         return Sight(Counter(counters["rcpts"]), frozenset(row["email"] for row in rows), counters["total"])
+
+    async def count_sessions(self) -> int:
+        """How many sessions the sandbox has open."""
+        return (await self.stage.counters())["total"]["sessions"]
+
+    async def count_sessions_is(self, count: int) -> bool:
+        """Whether so many sessions are open."""
+        return await self.count_sessions() == count
+
+    async def was_asked(self, address: str) -> bool:
+        """Whether somebody was asked about an address."""
+        return address in (await self.stage.counters())["rcpts"]
 
     async def count_leases(self) -> int:
         """How many domains are leased."""

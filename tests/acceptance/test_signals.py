@@ -1,0 +1,140 @@
+"""SIGTERM, SIGINT and SIGHUP: an orderly stop under load, a hasty one, and settings that change meanwhile."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.play import Play, open_play, until
+from validatord.sandbox.command import Scenario
+
+pytestmark = pytest.mark.timeout(120)
+SLOW = "slow0001@postfix-001.example"
+
+
+@pytest.fixture
+async def slow_play(tmp_path: Path, dsn: str) -> AsyncIterator[Play]:
+    """A play in which one mailbox is answered only after a minute, and visits may take as long at a stop."""
+    waits = {"rcpt_timeout": "90s", "session_timeout": "100s"}
+    settings = {"service": {"stop_grace": "60s"}, "smtp": waits}
+    async with open_play(tmp_path, Scenario("demo", 1, 600), dsn=dsn, speed=10 / 60, settings=settings) as play:
+        yield play
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_an_orderly_stop_under_load(tmp_path: Path, dsn: str, number: signal.Signals) -> None:
+    """F30: conversations end between two answers, nothing stays leased, and nobody is asked again afterwards."""
+    # Latencies of 10 to 100 ms: at any moment most sessions wait for an answer.
+    async with open_play(tmp_path, Scenario("bench", 5, 2000, 60), dsn=dsn, speed=2) as play:
+        await play.submit()
+        await play.start()
+        await play.until_finished(300)
+        assert await play.count_sessions() > 10
+
+        status, seconds = await play.stop(number)
+
+        assert (status, await play.count_leases()) == (0, 0)
+        assert seconds < 10
+        assert await play.finished() < 1900
+        await until(lambda: play.count_sessions_is(0), "the sessions of the stopped daemon to end")
+        await play.start()
+        await play.until_finished()
+        await play.stop()
+        await play.judge()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_at_once(slow_play: Play, number: signal.Signals) -> None:
+    """F30: whoever asks twice does not want to wait for a slow receiver; the next start takes up what was cut."""
+    play = slow_play
+    await play.submit(SLOW)
+    await play.start()
+    await until(lambda: play.count_sessions_is(1), "the conversation")
+    await until(lambda: play.was_asked(SLOW), "the question")
+    play.daemon.send_signal(number)
+    await until(lambda: "stopping: doors first" in play.log, "the stop to begin")
+    assert play.daemon.returncode is None
+
+    status, seconds = await play.stop(number)
+
+    assert seconds < 2
+    assert status == 0
+    assert await play.count_leases() == 0
+
+
+async def test_hangups_change_what_may_change(slow_play: Play) -> None:
+    """F27: pace and log level hold within a second, no session is dropped, and the log says old → new."""
+    play = slow_play
+    await play.submit(SLOW)
+    await play.start()
+    await until(lambda: play.was_asked(SLOW), "the question")
+    play.stage.overrides["service"] |= {"log_level": "DEBUG", "node": "other"}
+    play.stage.overrides["pacing"] |= {"visit_size": 7}
+    play.write_settings()
+
+    play.daemon.send_signal(signal.SIGHUP)
+
+    await until(lambda: " reloaded " in play.log, "the reload", 5)
+    assert 'setting changed change="pacing.visit_size: 100 → 7"' in play.log
+    assert 'setting changed change="service.log_level: \\"INFO\\" → \\"DEBUG\\""' in play.log
+    assert 'setting needs a restart change="service.node' in play.log
+    assert await play.count_sessions() == 1
+    play.judge_log()
+    await stop_at_once(play)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[smtp]\nport = 0\n", "smtp.port"),
+        ("[smtp]\nprot = 25\n", "smtp.prot"),
+        ("[smtp\n", "line"),
+        ('[policy]\ndisposable_file = "/nonexistent/list"\n', "/nonexistent/list"),
+    ],
+    ids=["range", "unknown", "syntax", "file"],
+)
+async def test_wrong_settings_change_nothing(slow_play: Play, text: str, said: str) -> None:
+    """F28: the old settings stay in force, one line names file and key, and a good file is taken again."""
+    play = slow_play
+    await play.start()
+    good = play.stage.config_path.read_text()
+    play.write_settings(text)
+
+    play.daemon.send_signal(signal.SIGHUP)
+
+    await until(lambda: "reload refused" in play.log, "the refusal", 5)
+    refusals = [line for line in play.log.splitlines() if "reload refused" in line]
+    assert len(refusals) == 1
+    assert said in refusals[0]
+    assert " ERROR " in refusals[0]
+    assert str(play.stage.config_path) in refusals[0] or "/nonexistent/" in refusals[0]
+    play.write_settings(good)
+    play.daemon.send_signal(signal.SIGHUP)
+    await until(lambda: " reloaded " in play.log, "the reload", 5)
+    await play.stop()
+
+
+async def test_a_hundred_hangups_are_harmless(tmp_path: Path, dsn: str) -> None:
+    """F29: reloads under load lose nothing, and the last settings win."""
+    async with open_play(tmp_path, Scenario("bench", 7, 1000, 40), dsn=dsn) as play:
+        await play.submit()
+        await play.start()
+        for count in range(1, 101):
+            play.stage.overrides["pacing"]["visit_size"] = 50 + count
+            play.write_settings()
+            play.daemon.send_signal(signal.SIGHUP)
+            await asyncio.sleep(0)
+        await until(lambda: "150" in play.log, "the last reload", 10, play.stage.check_daemon)
+        await play.until_finished()
+        status, _ = await play.stop()
+        assert status == 0
+        await play.judge()
+
+
+async def stop_at_once(play: Play) -> None:
+    """End a daemon that waits for a slow receiver."""
+    play.daemon.send_signal(signal.SIGTERM)
+    await until(lambda: "stopping: doors first" in play.log, "the stop to begin")
+    await play.stop()
