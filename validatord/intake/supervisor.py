@@ -27,6 +27,7 @@ from validatord.store.database import Database
 
 _WAITS = (0.2, 0.5, 1.0, 2.0, 3.0)
 _LOOK_SECONDS = 1.0
+_IDLE_LOOK_SECONDS = 3.0  # while no job waits nobody is kept from storing one
 _GRACE_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 0.05
 _AHEAD_SECONDS = 600  # more than any job is put off by ourselves
@@ -132,7 +133,7 @@ class Intake:
                 raise
 
     async def _watch(self, worker: IntakeWorker, redis: ArqRedis) -> None:
-        """Look every second whether chunks can be stored, and pick jobs or not."""
+        """Look again and again whether chunks can be stored, and pick jobs or not."""
         while True:
             reason = await self._find_obstacle(redis)
             if reason != self.state.paused_for and reason and self._warning.is_due():
@@ -142,7 +143,8 @@ class Intake:
             self.state.is_connected, self.state.paused_for = True, reason
             worker.allow_pick_jobs = not reason
             await self._count(redis)
-            await self.clock.sleep(_LOOK_SECONDS)
+            is_idle = not reason and not self.state.queued
+            await self.clock.sleep(_IDLE_LOOK_SECONDS if is_idle else _LOOK_SECONDS)
 
     async def _find_obstacle(self, redis: ArqRedis) -> str:
         """Return why no job may be picked now, or an empty text."""
