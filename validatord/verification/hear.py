@@ -214,7 +214,7 @@ def _may_repair(walk: Walk) -> bool:
 def _hear_stall(report: ConversationReport, session: Session, listener: Listener) -> None:
     """Nothing was answered: once more without pipelining, then this host is given up."""
     walk = listener.walk
-    if report.spent and report.failure is None:
+    if report.spent and report.failure is None and session.rcpt_count:
         return  # a held session that had no budget left: the next one is new
     walk.stalls += 1
     walk.may_pipeline = False
