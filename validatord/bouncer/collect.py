@@ -21,6 +21,7 @@ from validatord.store.bouncer_queue import Cap, PlanSpec
 _MAIN, _DEEP = "main", "deep"
 _NO_LIMIT = 2**31 - 1
 _MOST_PAGES = 20
+_UNWANTED_SECONDS = 600.0
 _PAGE = 200
 _LEVELS = (100, 75, 50, 25, 0)
 
@@ -30,8 +31,7 @@ async def triage(tools: Tools) -> int:
     settled = 0
     for client in await bouncer_queue.list_payers(tools.database, _MAIN):
         cascade = tools.policy_of(client).bouncer
-        is_wanted = cascade.mode is not BouncerMode.LOCAL_ONLY
-        max_age = cascade.max_age if is_wanted else timedelta(0)
+        max_age = timedelta(0) if _is_unwanted_for_long(tools, client) else cascade.max_age
         below = next((level for level in _LEVELS if level < cascade.min_value), -1)
         settle = keep_own(tools.policy_of, "not_bought", tools.clock.now())
         for _ in range(_MOST_PAGES):
@@ -42,6 +42,19 @@ async def triage(tools: Tools) -> int:
     if settled:
         logger.bind(requests=settled).info("bouncer: ended without being bought")
     return settled
+
+
+def _is_unwanted_for_long(tools: Tools, client: str) -> bool:
+    """Whether a client wants nothing bought, and not only because its policy cannot be read for a moment."""
+    if _is_wanted(tools, client):
+        tools.unwanted_since.pop(client, None)
+        return False
+    now = tools.clock.monotonic()
+    return now - tools.unwanted_since.setdefault(client, now) >= _UNWANTED_SECONDS
+
+
+def _is_wanted(tools: Tools, client: str) -> bool:
+    return tools.policy_of(client).bouncer.mode is not BouncerMode.LOCAL_ONLY
 
 
 async def answer_known(tools: Tools, settings: Settings) -> int:
@@ -75,11 +88,13 @@ async def plan(tools: Tools, tier: str, settings: BouncerSettings) -> int:
 
 
 async def _make_spec(tools: Tools, tier: str, settings: BouncerSettings) -> PlanSpec | None:
-    clients = await bouncer_queue.list_payers(tools.database, tier)
+    queued = await bouncer_queue.list_payers(tools.database, tier)
+    clients = [client for client in queued if _is_wanted(tools, client)]
     if not clients:
         return None
     taken = await bouncer_queue.load_budgets(tools.database, tier)
     caps = [_cap_of(client, tier, tools.policy_of(client)) for client in clients]
+    caps += [Cap(client, 0, 0) for client in queued if client not in clients]
     account = _account_cap(tier, settings)
     limit = min(settings.batch_size, _left(account, taken))
     payers = [(cap.client, left) for cap in caps if (left := _left(cap, taken)) > 0]

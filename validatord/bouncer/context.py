@@ -39,6 +39,7 @@ class Tools:
     rng: random.Random
     policy_of: Callable[[str], ClientPolicy]
     errors: Counter[str] = field(default_factory=Counter[str])
+    unwanted_since: dict[str, float] = field(default_factory=dict[str, float])  # clients that buy nothing any more
 
     def hear(self, error: BouncerError) -> Trouble:
         """Count an error, tell the breaker, and return it as the ledger keeps it."""

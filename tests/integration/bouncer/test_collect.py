@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from tests.fakes.bouncer_rig import Rig, hand_over, make_emails
 from validatord.bouncer import collect
 from validatord.rules.policy import read as read_policy
@@ -157,12 +159,26 @@ async def test_not_worth_it(rig: Rig) -> None:
     assert all(email.startswith("low") for email in await rig.results())
 
 
-async def test_not_wanted_any_more(rig: Rig) -> None:
-    """A client that changed to local_only gets its own findings."""
+async def test_not_wanted_any_more(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a client that changed to local_only nothing is bought; after a while its requests end with our findings."""
     rig.policies = {"shop": read_policy({})}
     await hand_over(rig.database, make_emails(5))
 
+    assert await collect.triage(rig.driver.tools) == 0
+    assert await _plan(rig) == 0
+    monkeypatch.setattr(collect, "_UNWANTED_SECONDS", 0.0)
     assert await collect.triage(rig.driver.tools) == 5
+
+
+async def test_a_policy_that_comes_back(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy that could not be read for a moment costs nobody an answer."""
+    rig.policies = {"shop": read_policy({})}
+    await hand_over(rig.database, make_emails(5))
+    await collect.triage(rig.driver.tools)
+    rig.policies = {}
+    await collect.triage(rig.driver.tools)
+
+    assert await _plan(rig) == 5
 
 
 async def test_policy_of_the_client_is_applied(rig: Rig) -> None:
