@@ -12,7 +12,7 @@ from validatord.mail.verdict import Meaning, ReplyReading, Scope, Stage
 from validatord.rules import quirks, reply_codes, reply_wait
 from validatord.rules.reply_rule import RuleIndex, TextRule, load_rules
 from validatord.rules.reply_spelling import respell
-from validatord.rules.reply_text import cut_address, name_recipient, normalise_text
+from validatord.rules.reply_text import cut_address, name_recipient, normalise_text, strip_accents
 
 __all__ = ["normalise_text", "read_reply"]
 
@@ -68,9 +68,19 @@ _US_IN_TEXT = re.compile(
     r"\bfrom (?:outside|you|your|this|the|ip|unknown)\b(?! server)|"
     r"\bblocked (?:ip|using|by(?! (?:the |our |an )?(?:system )?admin))\b|"
     r"\b(?:ihre?[mnrs]?|votre|sua?|seu|tu[oa]|twoj\w*|uw) (?:e-?mail-?)?"
-    r"(?:ip|adre|direcc|indiriz|endere|server|domain)|"
-    r"\babsender|\bexpedit|\bremitente|\bremetente|\bmittente|\bnadawc|\bafzender|"
-    r"\bваш\S* (?:ip|адрес|сервер|домен)|отправител|您的(?!邮件)|发件人|差出人|送信者"  # noqa: RUF001 Cyrillic
+    r"(?:ip|adre|direcc|indiriz|endere|server|domain|compte|konto|cuenta|conta|casella|boite|buzon|account|postfach)|"
+    r"\byour (?:hosting|mail ?system|postmaster|organi[sz]ation|company|site|web ?site)\b|\boriginating\b|"
+    r"\breply-?to\b|\bfrom: |\bmail from\b|"
+    r"\bprob(?:e|es|ing)\b|\bscan(?:s|ning|ned)?\b|\bharvest|\bguess|\bgeo\b|\bsecurity violation|\bvirus|"
+    r"\bcontent\b|\b(?:block\w*|reject\w*|refus\w*|denied) (?:for|due to|because of) abus|\banti-?abus|\bbotnet|\basn\b|"
+    r"\bnot (?:auth\w+|allowed|permitted) to (?:send|post)|\bonly members\b|\bopen relay|\bgo away|\btarpit|\buntrusted|"
+    r"\bdata ?cent|\bhosting (?:range|provider|network)|\bclients? (?:not|block|refus|reject|denied)|"
+    r"\b(?:network|range|host)s? (?:is |are )?(?:block|refus|reject|denied|not allowed)|\baccess (?:is )?denied|"
+    r"\bverification attempt|\baddress check(?:er|ing)|\bfirewall|\bdetected\b|"
+    r"\babsender|\bexpedit|\bremitente|\bremetente|\bmittente|\bnadawc|\bafzender|\bafsender|\bavsandar|"
+    r"(?<![a-z0-9?&])ips?(?![a-z0-9=/])|\blahettaja|\bodes[iy]latel|\bodosielatel|\bgonderen|відправник|αποστολε|المرسل|השולח|"
+    r"\bваш\S* (?:ip|адрес|сервер|домен|аккаунт|ящик|учетн)|отправител|"  # noqa: RUF001 Cyrillic
+    r"您的(?!邮件)|发件人|寄件|差出人|送信|" + strip_accents("발신|보낸|보내는")
 )
 _US_BESIDE_CODE = re.compile(
     r"\byour?\b|\bips?\b|\bfrom\b|\bsender|\bclient\b|\bconnect|\bspam|\bblock|\bblack|\breput|\babus|\bpolic|"
@@ -140,13 +150,13 @@ def _read_refusal(reply: Reply, stage: Stage, text: str, mx_host: str, recipient
     views = _list_views(reply, text, recipient)
     rule = _find_rule(INDEX, reply, views)
     if rule is not None:
-        return _doubt(rule.meaning, f"text:{rule.name}", text, _US_IN_TEXT, enhanced)
+        return _doubt(rule.meaning, f"text:{rule.name}", text, enhanced)
     rule = _find_rule(HINTS, reply, views)
     if rule is not None:
-        return _doubt(rule.meaning, f"text:{rule.name}", text, _US_BESIDE_CODE, enhanced)
+        return _doubt(rule.meaning, f"text:{rule.name}", text, enhanced, is_loose=True)
     meaning = reply_codes.read_enhanced(enhanced, reply.code) if enhanced is not None else None
     if meaning is not None:
-        return _doubt(meaning, f"code:{enhanced}", text, _US_BESIDE_CODE, None)
+        return _doubt(meaning, f"code:{enhanced}", text, None, is_loose=True)
     return reply_codes.read_bare(reply.code, stage, has_text=bool(text)), f"bare:{reply.code}"
 
 
@@ -168,7 +178,7 @@ def _find_rule(index: RuleIndex, reply: Reply, views: list[str]) -> TextRule | N
 
 
 def _doubt(
-    meaning: Meaning, rule: str, text: str, about_us: re.Pattern[str], enhanced: EnhancedCode | None
+    meaning: Meaning, rule: str, text: str, enhanced: EnhancedCode | None, *, is_loose: bool = False
 ) -> tuple[Meaning, str]:
     if enhanced is not None and (enhanced.subject, enhanced.detail) in _ABOUT_A_SENDER and meaning in _HOLDS_FOR_SENDER:
         return Meaning.SENDER_REJECTED, f"{rule}:code:{enhanced}"
@@ -178,7 +188,7 @@ def _doubt(
         return Meaning.MAILBOX_FULL, f"{rule}:code:{enhanced}"
     if enhanced is not None and (enhanced.subject, enhanced.detail) == _RECIPIENTS and meaning is Meaning.RATE_LIMITED:
         return (meaning, rule) if _PER_TIME.search(text) else (Meaning.TOO_MANY_RECIPIENTS, f"{rule}:code:{enhanced}")
-    if meaning in _DECIDES_A_MAILBOX and about_us.search(text):
+    if meaning in _DECIDES_A_MAILBOX and (_US_IN_TEXT.search(text) or (is_loose and _US_BESIDE_CODE.search(text))):
         return Meaning.POLICY_REJECTED, f"{rule}:doubted"
     return meaning, rule
 

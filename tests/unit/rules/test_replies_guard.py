@@ -52,6 +52,29 @@ def test_faults_of_ours(shape: str, codes: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("codes", "shape"), [("550", "{code} {name} {saying}"), ("550 5.1.1", "{code} {saying}: {name}")]
+)
+def test_faults_of_ours_in_tongues(codes: str, shape: str) -> None:
+    """The same holds in other languages, also where only the code speaks of a mailbox."""
+    names, sayings = _PHRASES["our_names_in_tongues"], _PHRASES["faults_in_tongues"]
+    assert _list_absent(combine(codes, names, sayings, shape)) == []
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "{code} {name}: {saying}",
+        "{code} 5.1.1 {saying} - {name}",
+        "{code}-{saying}\n{code} {name}",
+        "{code} 5.1.1 <user@example.com>: Recipient address rejected: {name}",
+    ],
+)
+def test_excuses(shape: str) -> None:
+    """A reason against us outweighs the sentence about a mailbox that a server puts beside it."""
+    assert _list_absent(combine("550|554", _PHRASES["reasons"], _PHRASES["excuses"], shape)) == []
+
+
+@pytest.mark.parametrize(
     "shape",
     ["{code} {saying}", "{code} <{name}>: {saying}", "{code} {saying} for {name}", "{code} mailbox {saying}"],
 )
