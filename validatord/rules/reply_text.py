@@ -17,6 +17,7 @@ OTHER_ADDRESS = " <addr> "
 # Bounded on both sides of the @, so that hostile text costs linear time.
 _ADDRESS = re.compile(r"<?[^\s<>()\[\]\"',;:=]{1,128}@[^\s<>()\[\]\"',;:]{1,255}>?")
 _SPACES = re.compile(r"\s+")
+_LEADING_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s)")
 _EMPTY_BRACKETS = re.compile(r"<\s+>|\(\s+\)|\[\s+\]|\"\s+\"|'\s+'")
 # What a third host said about itself: the address in it is neither ours nor the recipient's.
 _RELAYED = re.compile(
@@ -59,7 +60,7 @@ def normalise_text(reply: Reply, recipient: str) -> str:
 
     The recipient is cut out wherever it stands: in angle brackets, bare, or its local part alone.
     """
-    text = fold(" ".join(reply.lines)[:TEXT_LIMIT])
+    text = fold(_join(reply.lines)[:TEXT_LIMIT])
     recipient = fold(recipient)
     if "@" in text:
         if recipient:
@@ -75,6 +76,15 @@ def normalise_text(reply: Reply, recipient: str) -> str:
     if " >" in text or " )" in text or " ]" in text or ' "' in text or " '" in text:
         text = _EMPTY_BRACKETS.sub(" ", text)
     return _SPACES.sub(" ", text).strip()
+
+
+def _join(lines: tuple[str, ...]) -> str:
+    """Return the lines as one, without the enhanced status code that each of them repeats (RFC 2034 4)."""
+    repeated = _LEADING_CODE.match(lines[0]) if lines else None
+    if repeated is None:
+        return " ".join(lines)
+    code = repeated[0]
+    return " ".join([lines[0], *(line.removeprefix(code) for line in lines[1:])])
 
 
 def name_recipient(reply: Reply, recipient: str) -> str | None:
