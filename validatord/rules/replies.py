@@ -71,7 +71,7 @@ _US_IN_TEXT = re.compile(
     r"(?:ip|adre|direcc|indiriz|endere|server|domain|compte|konto|cuenta|conta|casella|boite|buzon|account|postfach)|"
     r"\byour (?:hosting|mail ?system|postmaster|organi[sz]ation|company|site|web ?site)\b|\boriginating\b|"
     r"\breply-?to\b|\bfrom: |\bmail from\b|"
-    r"\bprob(?:e|es|ing)\b|\bscan(?:s|ning|ned)?\b|\bharvest|\bguess|\bgeo\b|\bsecurity violation|\bvirus|"
+    r"\bprob(?:e|es|ing)\b|\bscan(?:s|n\w+)?\b|\bharvest|\bguess|\bgeo\b|\bsecurity violation|\bvirus|"
     r"\bcontent\b|\b(?:block\w*|reject\w*|refus\w*|denied) (?:for|due to|because of) abus|\banti-?abus|\bbotnet|"
     r"\basn\b|\bnot (?:auth\w+|allowed|permitted) to (?:send|post)|\bonly members\b|\bopen relay|\bgo away|\btarpit|"
     r"\buntrusted|\bdata ?cent|\bhosting (?:range|provider|network)|\bclients? (?:not|block|refus|reject|denied)|"
@@ -96,7 +96,9 @@ _EXCHANGE_ONLINE = 500
 _VAGUE = frozenset({Meaning.TEMPORARY_FAILURE, Meaning.POLICY_REJECTED})
 _FULL = (2, 2)  # RFC 3463 3.3: a limit of the mailbox, not of ours
 _RECIPIENTS = (5, 3)  # RFC 3463 3.6: of one envelope, unless a time or a source is named
+_SECURITY = 7  # RFC 3463 2: policy or security, which may not be about the mailbox at all
 _PER_TIME = re.compile(r"\b(?:hour|day|minute|session|from|your|received|sent|invalid|bad|unknown)\b")
+_IS_ABSENT = re.compile(r"\b(?:does not|doesn't|do not) exist\b|\bunknown\b|\bnot found\b|\b(?:no|not an?) valid\b")
 _HOLDS_FOR_SENDER = _DECIDES_A_MAILBOX | {Meaning.DOMAIN_NOT_HOSTED, Meaning.PROTOCOL_ERROR}
 
 
@@ -131,7 +133,7 @@ def read_reply(reply: Reply, stage: Stage, *, mx_host: str = "", recipient: str 
     meaning, rule = _read_refusal(reply, stage, text, mx_host, recipient)
     if stage is Stage.CONNECT and _is_about_our_address(meaning, text):
         meaning, rule = Meaning.SENDER_IP_BLOCKED, f"{rule}@{stage.value}"
-    meaning, rule = _hold_to_stage(meaning, rule, stage)
+    meaning, rule = _hold_to_stage(meaning, rule, stage, text)
     scope = SCOPES[meaning]
     return ReplyReading(
         meaning=meaning,
@@ -188,9 +190,19 @@ def _doubt(
         return Meaning.MAILBOX_FULL, f"{rule}:code:{enhanced}"
     if enhanced is not None and (enhanced.subject, enhanced.detail) == _RECIPIENTS and meaning is Meaning.RATE_LIMITED:
         return (meaning, rule) if _PER_TIME.search(text) else (Meaning.TOO_MANY_RECIPIENTS, f"{rule}:code:{enhanced}")
-    if meaning in _DECIDES_A_MAILBOX and (_US_IN_TEXT.search(text) or (is_loose and _US_BESIDE_CODE.search(text))):
+    if _may_be_about_us(meaning, text, enhanced, is_loose=is_loose):
         return Meaning.POLICY_REJECTED, f"{rule}:doubted"
     return meaning, rule
+
+
+def _may_be_about_us(meaning: Meaning, text: str, enhanced: EnhancedCode | None, *, is_loose: bool) -> bool:
+    if meaning not in _DECIDES_A_MAILBOX:
+        return False
+    if not is_loose:
+        return _US_IN_TEXT.search(text) is not None
+    if meaning is Meaning.NO_SUCH_MAILBOX and enhanced is not None and enhanced.subject == _SECURITY:
+        return True
+    return _US_IN_TEXT.search(text) is not None or _US_BESIDE_CODE.search(text) is not None
 
 
 def _is_about_our_address(meaning: Meaning, text: str) -> bool:
@@ -200,10 +212,12 @@ def _is_about_our_address(meaning: Meaning, text: str) -> bool:
     return meaning is Meaning.SENDER_REJECTED
 
 
-def _hold_to_stage(meaning: Meaning, rule: str, stage: Stage) -> tuple[Meaning, str]:
+def _hold_to_stage(meaning: Meaning, rule: str, stage: Stage, text: str) -> tuple[Meaning, str]:
     if stage is Stage.RCPT:
         return meaning, rule
     if stage is Stage.EHLO and meaning is Meaning.DOMAIN_NOT_HOSTED:
         return Meaning.SENDER_REJECTED, f"{rule}@{stage.value}"  # the only domain named yet is our HELO name
+    if stage is Stage.MAIL and meaning is Meaning.POLICY_REJECTED and _IS_ABSENT.search(text):
+        return Meaning.SENDER_REJECTED, f"{rule}@{stage.value}"  # whatever is missing was named in our MAIL
     held = (_AT_MAIL if stage is Stage.MAIL else _EARLIER).get(meaning)
     return (meaning, rule) if held is None else (held, f"{rule}@{stage.value}")
