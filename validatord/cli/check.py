@@ -6,7 +6,6 @@ runs the same engine until everything is done that falls due within the wait.
 
 import asyncio
 import random
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ import click
 from rich.console import Console
 
 from validatord.cli.intake import Wanted, new_submission_name, submit_rows
+from validatord.cli.interrupt import Interrupt
 from validatord.cli.reading import open_rows
 from validatord.cli.session import Session
 from validatord.cli.showing import Bar, Person, Tally, show_results
-from validatord.cli.writing import open_writer, to_public
+from validatord.cli.writing import check_writable, open_writer, to_public
 from validatord.clock import SystemClock
 from validatord.doctor.names import check_identity_names
 from validatord.engine import Engine
@@ -97,33 +97,40 @@ def check(session: Session, form: str | None, **given: object) -> None:
 
 async def _check(session: Session, options: Options) -> int:
     settings = session.settings
+    check_writable(options.output)  # better now than after an hour
     person = Person.of(options.is_quiet)
-    interrupted = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    interrupted = Interrupt()
     async with session.stores() as stores:
         database = stores.database
         name = await _find_last(database) if options.is_resumed else new_submission_name()
         with person.bar() as bar:
             if not options.is_resumed:
-                await _take_in(database, settings, options, name, bar)
+                await _take_in(database, settings, options, name, bar, interrupted)
             async with _Worker(database, settings, bar) as worker:
+                interrupted.hurry = worker.hurry
                 progress = await _wait(worker, name, options.wait, interrupted, bar)
+        interrupted.stop_listening()
         tally = await _write(database, progress, options)
     person.say(tally.sentence())
     if interrupted.is_set():
-        person.say("interrupted; what is done is kept. Go on with: validatord check --resume")
+        lost = " The list was not read to its end." if interrupted.is_list_cut else ""
+        person.insist(f"interrupted; what is done is kept. Go on with: validatord check --resume{lost}")
         return EXIT_INTERRUPTED
     if tally.unfinished:
-        person.say("asked again by the daemon, or with: validatord check --resume")
+        person.insist("some are asked again later, by the daemon or with: validatord check --resume")
     return EXIT_BAD_ROWS if tally.bad else 0
 
 
-async def _take_in(database: Database, settings: Settings, options: Options, name: str, bar: Bar) -> None:
+async def _take_in(
+    database: Database, settings: Settings, options: Options, name: str, bar: Bar, interrupted: Interrupt
+) -> None:
     wanted = Wanted(CLIENT, name, Priority.HIGH, is_recheck=options.is_recheck)
     with open_rows(options.sources, options.column) as rows:
-        count = await submit_rows(database, settings, rows, wanted, bar.taken)
-    if not count:
+        count = await submit_rows(database, settings, interrupted.guard(rows), wanted, bar.taken)
+    if not count and not interrupted.is_set():
         raise ConfigurationError([f"{' '.join(options.sources)}: there are no addresses in it"])
+    if not count:
+        raise click.Abort
 
 
 async def _find_last(database: Database) -> str:
@@ -150,8 +157,16 @@ class _Worker:
         if self._engine is not None:
             await self._engine.stop()
 
+    def hurry(self) -> None:
+        """Let an engine of our own end in the middle of its conversations."""
+        if self._engine is not None:
+            self._engine.hurry()
+
     async def ensure(self) -> None:
         """Start an engine here unless somebody works already."""
+        if self._engine is not None and self._engine.fenced.is_set():
+            await self._engine.stop()
+            self._engine = None
         if self._engine is not None or await nodes.is_running(self.database):
             return
         is_sandbox = not self._settings.lookup.public_addresses_only
@@ -166,9 +181,7 @@ class _Worker:
         self._engine = engine
 
 
-async def _wait(
-    worker: _Worker, name: str, wait: timedelta, interrupted: asyncio.Event, bar: Bar
-) -> submissions.Progress:
+async def _wait(worker: _Worker, name: str, wait: timedelta, interrupted: Interrupt, bar: Bar) -> submissions.Progress:
     """Wait until everything is finished, or what is left falls due too late."""
     deadline: datetime | None = None
     for poll in range(10**9):
@@ -192,7 +205,7 @@ async def _wait(
     raise AssertionError
 
 
-async def _rest(interrupted: asyncio.Event) -> None:
+async def _rest(interrupted: Interrupt) -> None:
     try:
         async with asyncio.timeout(_POLL_SECONDS):
             await interrupted.wait()

@@ -76,15 +76,21 @@ class Person:
 
     console: Console
     is_watching: bool
+    is_quiet: bool = False
 
     @classmethod
     def of(cls, is_quiet: bool) -> "Person":
         """Return the person at the terminal; nobody if stderr is none."""
-        return cls(Console(stderr=True), sys.stderr.isatty() and not is_quiet)
+        return cls(Console(stderr=True, soft_wrap=True), sys.stderr.isatty() and not is_quiet, is_quiet)
 
     def say(self, text: str) -> None:
         """Say one line."""
         if self.is_watching:
+            self.console.print(text, markup=False, highlight=False)
+
+    def insist(self, text: str) -> None:
+        """Say one line that matters to a log or a script, too."""
+        if not self.is_quiet:
             self.console.print(text, markup=False, highlight=False)
 
     @contextmanager

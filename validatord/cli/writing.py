@@ -48,7 +48,7 @@ def to_public(row: ResultRow) -> dict[str, Any]:
     return {
         "email": row.address,
         "status": row.status or "unknown",
-        "reason": row.reason or row.deferral_reason or "",
+        "reason": row.reason or row.deferral_reason or "not_tried",
         "reasons": list(row.reasons),
         "confidence": row.confidence,
         "flags": flags,
@@ -91,6 +91,17 @@ def _cell(value: object) -> str:
     text = " ".join(str(item) for item in value) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] any list joins
     text = text.replace("\r", " ").replace("\n", " ").replace("\x00", "")
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def check_writable(path: str) -> None:
+    """Raise ConfigurationError where no results can be written; what is there stays as it is."""
+    if path in {"", "-"}:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8"):
+            return
+    except OSError as error:
+        raise ConfigurationError([f"{path}: {error.strerror}"]) from error
 
 
 @contextmanager

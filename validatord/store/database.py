@@ -67,8 +67,8 @@ class Database:
         lock_timeout: timedelta = timedelta(seconds=5),
         application_name: str = "validatord",
     ) -> Self:
-        """Connect, or raise `StoreAway` where PostgreSQL does not answer."""
-        with absence_is_store_away():
+        """Connect, or raise `StoreAway` where PostgreSQL does not answer, `StoreError` where it turns us away."""
+        with _refusal_is_store_error():
             pool = await asyncpg.create_pool(
                 dsn,
                 min_size=1,
@@ -150,6 +150,16 @@ def is_absence(error: BaseException) -> bool:
         state = str(getattr(error, "sqlstate", "") or "")
         return state.startswith(_AWAY_CLASSES) or state in _AWAY_STATES
     return isinstance(error, _CONNECTION_GONE)
+
+
+@contextmanager
+def _refusal_is_store_error() -> Generator[None]:
+    """A wrong password or database name is nobody's bug: it is said in one line."""
+    try:
+        with absence_is_store_away():
+            yield
+    except asyncpg.PostgresError as error:
+        raise errors.StoreError(f"PostgreSQL turns us away: {error}") from error
 
 
 @contextmanager
