@@ -61,7 +61,7 @@ CREATE TABLE bouncer_members (
     batch_id  bigint NOT NULL REFERENCES bouncer_batches (id) ON DELETE CASCADE,
     idx       integer NOT NULL CHECK (idx >= 0),
     email     text NOT NULL,
-    key       text NOT NULL,          -- what an echoed address is matched by
+    key       text COLLATE "C" NOT NULL,  -- what an echoed address is matched by
     client    text NOT NULL,          -- whose budget it was reserved from
     is_live   boolean NOT NULL DEFAULT true,
     PRIMARY KEY (batch_id, idx),
@@ -100,7 +100,7 @@ CREATE INDEX bouncer_queue_queued ON bouncer_queue (pass, user_id, priority DESC
 CREATE INDEX bouncer_queue_waiting ON bouncer_queue (user_id, created_ts) WHERE status = 'queued';
 CREATE INDEX bouncer_queue_queued_email ON bouncer_queue (email) WHERE status = 'queued';
 CREATE INDEX bouncer_queue_known ON bouncer_queue (email, queue_id) WHERE status = 'queued' AND is_known;
-CREATE INDEX bouncer_queue_assigned ON bouncer_queue (batch_id, email) WHERE status = 'assigned';
+CREATE INDEX bouncer_queue_assigned ON bouncer_queue (batch_id, email, queue_id) WHERE status = 'assigned';
 -- The deep pass asks once per address, for good.
 CREATE UNIQUE INDEX bouncer_queue_deep_once ON bouncer_queue (email) WHERE pass = 'deep';
 
@@ -158,7 +158,7 @@ COMMENT ON TABLE bouncer_downloads IS 'What was downloaded and is not ingested y
 CREATE UNLOGGED TABLE bouncer_incoming (
     batch_id       bigint NOT NULL,
     seq            integer NOT NULL,
-    key            text NOT NULL,
+    key            text COLLATE "C" NOT NULL,
     email          text NOT NULL,
     is_quarantined boolean NOT NULL,
     weight         smallint NOT NULL,  -- of two rows about one address the heavier one counts

@@ -2,15 +2,6 @@
 -- The batch whose results are here and not ingested, for us alone.
 SELECT b.* FROM bouncer_batches AS b WHERE b.id = $1 AND b.state = 'downloaded' FOR UPDATE;
 
--- attach_waiting --
--- Whoever asks about an address of this batch by now gets its answer, too.
-UPDATE bouncer_queue AS q
-SET status = 'assigned', batch_id = $1, assigned_ts = now()
-FROM bouncer_members AS m
-WHERE
-    m.batch_id = $1 AND m.key = lower(q.email COLLATE "C") AND q.email = m.email AND q.status = 'queued'
-    AND q.pass = 'main';
-
 -- merge_results --
 -- One result per member: of several rows the most decisive, and then the same one every time.
 INSERT INTO bouncer_results (
@@ -38,7 +29,10 @@ FROM (
     SELECT DISTINCT ON (m.email)
         i.*, m.email AS member, b.pass, b.downloaded_ts, min(i.weight) OVER (PARTITION BY m.email) AS lightest
     FROM bouncer_incoming AS i
-    INNER JOIN bouncer_members AS m ON i.batch_id = m.batch_id AND i.key = m.key
+    -- OFFSET 0 keeps the direction here and below: the tables were empty a moment ago, and statistics still say so.
+    CROSS JOIN LATERAL (
+        SELECT l.email FROM bouncer_members AS l WHERE l.batch_id = i.batch_id AND l.key = i.key OFFSET 0
+    ) AS m
     INNER JOIN bouncer_batches AS b ON i.batch_id = b.id
     WHERE i.batch_id = $1 AND NOT i.is_quarantined
     ORDER BY m.email, i.weight DESC, i.digest, i.seq
@@ -55,13 +49,14 @@ SELECT
         SELECT count(*) FROM bouncer_incoming AS i
         WHERE
             i.batch_id = b.id AND NOT i.is_quarantined
-            AND NOT EXISTS (SELECT FROM bouncer_members AS m WHERE m.batch_id = b.id AND m.key = i.key)
+            AND NOT EXISTS (SELECT FROM bouncer_members AS m WHERE m.batch_id = i.batch_id AND m.key = i.key OFFSET 0)
     )::integer AS foreign_rows,
     (
         SELECT coalesce(sum(d.rows - 1), 0) FROM (
             SELECT count(*) AS rows FROM bouncer_incoming AS i
-            INNER JOIN bouncer_members AS m ON i.batch_id = m.batch_id AND i.key = m.key
-            WHERE i.batch_id = b.id AND NOT i.is_quarantined
+            WHERE
+                i.batch_id = b.id AND NOT i.is_quarantined
+                AND EXISTS (SELECT FROM bouncer_members AS m WHERE m.batch_id = i.batch_id AND m.key = i.key OFFSET 0)
             GROUP BY i.key
         ) AS d
     )::integer AS doubled,
@@ -77,7 +72,9 @@ SELECT
     s.bouncer_status, s.bouncer_reason, s.domain_info, s.account_info, s.provider, s.score, s.toxic, s.toxicity, s.extra,
     s.notes, s.processed_ts
 FROM bouncer_queue AS q
-INNER JOIN bouncer_results AS s ON q.batch_id = s.batch_id AND q.email = s.email
+CROSS JOIN LATERAL (
+    SELECT t.* FROM bouncer_results AS t WHERE t.batch_id = q.batch_id AND t.email = q.email OFFSET 0
+) AS s
 INNER JOIN requests AS r ON q.request_id = r.id
 WHERE q.batch_id = $1 AND q.status = 'assigned' AND (q.email, q.queue_id) > ($2, $3)
 ORDER BY q.email, q.queue_id
@@ -96,19 +93,20 @@ WHERE
 -- Take what has an answer out of the queue.
 UPDATE bouncer_queue AS q
 SET status = 'completed', completed_ts = now()
-FROM bouncer_results AS s
-WHERE q.batch_id = $1 AND q.status = 'assigned' AND s.batch_id = $1 AND s.email = q.email;
+WHERE
+    q.batch_id = $1 AND q.status = 'assigned'
+    AND EXISTS (SELECT FROM bouncer_results AS s WHERE s.batch_id = q.batch_id AND s.email = q.email OFFSET 0);
 
 -- park_quarantined --
 -- Set aside requests whose row could not be read, with the row.
 WITH parked AS (
     UPDATE bouncer_queue AS q
     SET status = 'failed', park_reason = 'quarantined_row'
-    FROM bouncer_members AS m
-    INNER JOIN bouncer_incoming AS i ON m.batch_id = i.batch_id AND m.key = i.key AND i.is_quarantined
-    WHERE
-        q.batch_id = $1 AND q.status = 'assigned' AND m.batch_id = $1 AND m.key = lower(q.email COLLATE "C")
-        AND m.email = q.email
+    FROM bouncer_incoming AS i
+    CROSS JOIN LATERAL (
+        SELECT l.email FROM bouncer_members AS l WHERE l.batch_id = i.batch_id AND l.key = i.key OFFSET 0
+    ) AS m
+    WHERE q.batch_id = $1 AND q.status = 'assigned' AND i.batch_id = $1 AND i.is_quarantined AND m.email = q.email
     RETURNING q.user_id, q.request_id, q.email, i.extra AS detail
 )
 
@@ -138,10 +136,14 @@ WHERE q.batch_id = $1 AND q.status = 'assigned';
 -- Ask the deep pass, once, about domains that accept everything, for the clients that want it.
 INSERT INTO bouncer_queue (global_id, user_id, priority, email, domain, pass)
 SELECT DISTINCT ON (q.email) q.global_id, q.user_id, q.priority, q.email, q.domain, 'deep'
-FROM bouncer_queue AS q
-INNER JOIN bouncer_results AS s ON q.batch_id = s.batch_id AND q.email = s.email
+FROM bouncer_results AS s
+CROSS JOIN LATERAL (
+    SELECT w.* FROM bouncer_queue AS w
+    WHERE w.batch_id = s.batch_id AND w.email = s.email AND w.status = 'assigned'
+    OFFSET 0
+) AS q
 WHERE
-    q.batch_id = $1 AND q.pass = 'main' AND q.user_id = ANY ($2::text[])
+    s.batch_id = $1 AND q.pass = 'main' AND q.user_id = ANY ($2::text[])
     AND s.bouncer_status = 'risky' AND s.bouncer_reason = 'low_deliverability'
     AND s.domain_info ->> 'acceptAll' = 'yes'
     AND coalesce(s.account_info ->> 'fullMailbox', 'no') <> 'yes'

@@ -103,7 +103,9 @@ FROM (
     SELECT t.pass, t.created_ts, coalesce(f.client, '') AS client, count(*)::integer AS credits
     FROM bouncer_batches AS t
     INNER JOIN bouncer_members AS f ON t.id = f.batch_id
-    LEFT JOIN bouncer_results AS r ON f.batch_id = r.batch_id AND f.email = r.email
+    LEFT JOIN LATERAL (
+        SELECT s.bouncer_status FROM bouncer_results AS s WHERE s.batch_id = f.batch_id AND s.email = f.email OFFSET 0
+    ) AS r ON true
     WHERE t.id = $1 AND coalesce(r.bouncer_status, 'unknown') = 'unknown'
     GROUP BY GROUPING SETS ((t.pass, t.created_ts, f.client), (t.pass, t.created_ts))
 ) AS p

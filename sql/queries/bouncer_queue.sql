@@ -61,6 +61,7 @@ known AS MATERIALIZED (
         $1 = 'main'
         AND EXISTS (
             SELECT FROM bouncer_results AS s WHERE s.email = c.email AND s.pass = 'main' AND s.reuse_until > now()
+            OFFSET 0
         )
 ),
 
@@ -83,7 +84,9 @@ attached AS (
     UPDATE bouncer_queue AS q
     SET status = 'assigned', batch_id = m.batch_id, assigned_ts = now()
     FROM candidate AS c
-    INNER JOIN bouncer_members AS m ON c.key = m.key AND c.email = m.email AND m.is_live
+    CROSS JOIN LATERAL (
+        SELECT l.batch_id FROM bouncer_members AS l WHERE l.is_live AND l.key = c.key AND l.email = c.email OFFSET 0
+    ) AS m
     INNER JOIN open AS o ON m.batch_id = o.id
     WHERE q.queue_id = c.queue_id AND c.queue_id NOT IN (SELECT k.queue_id FROM known AS k)
 ),
@@ -93,7 +96,7 @@ single AS MATERIALIZED (
     SELECT DISTINCT ON (c.key) c.*
     FROM candidate AS c
     WHERE
-        NOT EXISTS (SELECT FROM bouncer_members AS m WHERE m.is_live AND m.key = c.key)
+        NOT EXISTS (SELECT FROM bouncer_members AS m WHERE m.is_live AND m.key = c.key OFFSET 0)
         AND c.queue_id NOT IN (SELECT k.queue_id FROM known AS k)
     ORDER BY c.key, c.priority DESC, c.queue_id
 ),
@@ -155,13 +158,20 @@ WHERE
 
 -- assign_members --
 -- Take a batch's requests out of the queue, all that ask about its addresses.
+WITH found AS MATERIALIZED (
+    SELECT f.queue_id, f.pass
+    FROM bouncer_members AS m
+    -- OFFSET 0 keeps the direction: members find requests by the index, whatever the statistics say.
+    CROSS JOIN LATERAL (
+        SELECT w.queue_id, w.pass FROM bouncer_queue AS w WHERE w.status = 'queued' AND w.email = m.email OFFSET 0
+    ) AS f
+    WHERE m.batch_id = $1
+)
+
 UPDATE bouncer_queue AS q
 SET status = 'assigned', batch_id = $1, assigned_ts = now()
-FROM bouncer_members AS m, bouncer_batches AS b
-WHERE
-    m.batch_id = $1 AND b.id = $1 AND q.email = m.email AND q.pass = b.pass AND q.status = 'queued'
-    AND m.key = lower(q.email COLLATE "C")  -- so that either side finds the other by an index
-RETURNING q.queue_id;
+FROM found AS f
+WHERE q.queue_id = f.queue_id AND f.pass = (SELECT b.pass FROM bouncer_batches AS b WHERE b.id = $1);
 
 -- lock_outdated --
 -- Requests of a client that waited too long, or below a priority: they end without being bought.

@@ -99,7 +99,7 @@ class Ingest:
     async def merge(self, reuse: Reuse) -> RowCounts:
         """Make one result per member of them, and count."""
         if self.batch.tier == "main":
-            await self._connection.execute(_SQL["attach_waiting"], self.batch.id)
+            await self._connection.execute(_QUEUE["assign_members"], self.batch.id)
         spans = (reuse.valid, reuse.invalid, reuse.risky, reuse.accept_all)
         await self._connection.execute(_SQL["merge_results"], self.batch.id, *spans)
         row = await self._connection.fetchrow(_SQL["count_rows"], self.batch.id)

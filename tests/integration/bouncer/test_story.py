@@ -1,9 +1,12 @@
 """A batch from the queue to clean-up, where nothing goes wrong."""
 
 import asyncio
+from datetime import timedelta
 
 from tests.fakes.bouncer_rig import Rig, check_books, hand_over, make_emails
+from validatord.sandbox.bouncer import SandboxBouncer
 from validatord.sandbox.bouncer_faults import Fault
+from validatord.store.database import Database
 
 
 async def test_every_address_gets_a_verdict(rig: Rig) -> None:
@@ -125,3 +128,17 @@ async def test_a_stop_does_not_wait_for_ever(rig: Rig) -> None:
     await rig.driver.run_once()
     assert await rig.states() == {"submit_unknown": 1}
     assert rig.service.ledger.count("create") == 1
+
+
+async def test_no_statement_is_quadratic(dsn: str, service: SandboxBouncer) -> None:
+    """A full batch goes through without statistics, every statement within a second or two."""
+    database = await Database.open(dsn, pool_size=4, statement_timeout=timedelta(seconds=3))
+    rig = Rig(database, service, batch_size=10_000, read_timeout=timedelta(seconds=10))
+    emails = make_emails(10_000, domains=997)
+    await hand_over(database, emails)
+
+    await rig.run_to_end(seconds=40)
+
+    await check_books(rig, emails)
+    await rig.aclose()
+    await database.aclose()
