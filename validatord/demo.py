@@ -25,7 +25,7 @@ from validatord.mail.request import Finding
 from validatord.rules.explain import explain, list_exchanges
 from validatord.sandbox.sample import sample_list
 from validatord.stage import Stage
-from validatord.store import submissions, validations
+from validatord.store import clients, migrations, submissions, validations
 from validatord.store.database import Database
 
 _CLIENT = "demo"
@@ -52,7 +52,19 @@ _OVERRIDES: dict[str, dict[str, Any]] = {
     },
     "lookup": {"timeout": "500ms", "total": "2s"},
     "store": {"dispatch_interval": "100ms"},
+    "bouncer": {
+        "fill_wait": "1s",
+        "tick": "100ms",
+        "poll_interval": "500ms",
+        "polls_per_minute": 200,
+        "downloads_per_minute": 200,
+        "creates_per_minute": 60,
+        "unexplained_credits": -1,
+    },
 }
+# What our own probe could not decide is handed over to the paid second opinion: here the sandbox's.
+_POLICY: dict[str, Any] = {"bouncer": {"mode": "local_then_bouncer", "statuses": ["unknown"]}}
+_PAID = "bouncer"
 _TELLING = ("greylisted", "no_such_mailbox", "accept_all", "sender_ip_blocked", "mailbox_full", "accepted")
 
 
@@ -124,11 +136,22 @@ async def _raise_curtain(console: Console, stage: Stage) -> None:
         )
     with console.status("starting the sandbox internet and the daemon"):
         sandbox = await stage.start_sandbox()
+        await stage.start_bouncer("--speed", "1000", "--unlimited")
+        await _set_policy(stage)
         stage.write_config()
         await stage.start_daemon()
     console.print(
         f"PostgreSQL, Redis, a sandbox internet (DNS {sandbox.resolver}, SMTP port {sandbox.smtp_port}), the daemon"
     )
+
+
+async def _set_policy(stage: Stage) -> None:
+    database = await Database.open(stage.dsn, pool_size=2)
+    try:
+        await migrations.migrate(database)
+        await clients.set_policy(database, _CLIENT, _POLICY)
+    finally:
+        await database.aclose()
 
 
 async def _verify_sample(console: Console, stage: Stage) -> Shown:
@@ -141,10 +164,11 @@ async def _verify_sample(console: Console, stage: Stage) -> Shown:
         counters = await stage.counters()
         seconds = time.monotonic() - started
         _show_summary(console, progress, seconds)
-        await _show_stories(console, database, progress.submission_id)
+        paid = await _show_stories(console, database, progress.submission_id)
     finally:
         await database.aclose()
     _show_cost(console, counters, progress.finished)
+    _show_savings(console, paid, progress.finished)
     return Shown(progress.requests, progress.finished, dict(progress.by_status), counters, seconds)
 
 
@@ -193,23 +217,28 @@ def _show_summary(console: Console, progress: submissions.Progress, seconds: flo
     console.print(table)
 
 
-async def _show_stories(console: Console, database: Database, submission_id: int) -> None:
+async def _show_stories(console: Console, database: Database, submission_id: int) -> int:
+    """Show five verdicts with their conversations; return how many addresses were paid for."""
     chosen: dict[str, str] = {}
+    paid: set[str] = set()
     after = -1
-    while len(chosen) < len(_TELLING):
+    while True:
         rows = await submissions.fetch_results(database, submission_id, after, 1000)
         if not rows:
             break
         after = rows[-1].idx
         for row in rows:
             reason = "greylisted" if row.attempts > 1 and row.status == "valid" else str(row.reason)
-            if reason in _TELLING and row.email:
+            if row.source == _PAID and row.email:
+                paid.add(row.email)
+            elif reason in _TELLING and row.email:
                 chosen.setdefault(reason, row.email)
     for reason in [name for name in _TELLING if name in chosen][:5]:
         found = await validations.find(database, chosen[reason])
         console.print(f"\n[bold]{chosen[reason]}", highlight=False)
         if found is not None:
             _show_story(console, found.finding)
+    return len(paid)
 
 
 def _show_story(console: Console, finding: Finding) -> None:
@@ -234,6 +263,15 @@ def _show_cost(console: Console, counters: dict[str, Any], addresses: int) -> No
     console.print()
     console.print(table)
     console.print(f"messages sent (DATA seen by the servers): {total['alarms']}")
+
+
+def _show_savings(console: Console, paid: int, addresses: int) -> None:
+    share = 100 * (1 - paid / max(1, addresses))
+    console.print(
+        f"paid second opinion: asked about {paid:,} addresses our own probe could not decide; sending all "
+        f"{addresses:,} would have cost {addresses - paid:,} credits more ({share:.0f} % saved)",
+        highlight=False,
+    )
 
 
 def _tell_where(console: Console, stage: Stage) -> None:

@@ -49,6 +49,7 @@ class Stage:
     redis_url: str = ""
     sandbox: SandboxAddress | None = None
     sandbox_process: asyncio.subprocess.Process | None = None
+    bouncer_process: asyncio.subprocess.Process | None = None
     daemon_process: asyncio.subprocess.Process | None = None
 
     @property
@@ -92,6 +93,16 @@ class Stage:
             tuple(data["free_domains"]),
         )
         return self.sandbox
+
+    async def start_bouncer(self, *arguments: str) -> None:
+        """Start a Bouncer of the sandbox and let the daemon's settings name it."""
+        ready = self.folder / "bouncer.json"
+        self.bouncer_process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "validatord.sandbox.bouncer_command", "--ready-file", str(ready), *arguments
+        )
+        data = await _wait_for_json(ready, self.bouncer_process)
+        named = {"api_key": data["key"], "base_url": data["url"]}
+        self.overrides["bouncer"] = named | self.overrides.get("bouncer", {})
 
     def write_config(self) -> Path:
         """Write the daemon's settings for this stage."""
@@ -183,6 +194,7 @@ class Stage:
     async def stop(self) -> int:
         """Stop everything that was started, daemon first; return the daemon's exit status."""
         status = await _end(self.daemon_process)
+        await _end(self.bouncer_process)
         await _end(self.sandbox_process)
         if self.redis is not None:
             await asyncio.to_thread(self.redis.stop)
