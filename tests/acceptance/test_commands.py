@@ -167,7 +167,7 @@ async def test_tools(desk: Desk, tool: str, line: dict[str, str], expected: dict
 
 async def test_usage(desk: Desk) -> None:
     """Help is readable and names the exit statuses; a command that is not there is status 2."""
-    top, usage, nonsense = await asyncio.gather(desk.run("--help"), desk.run("check"), desk.run("chek"))
+    top, usage, nonsense = await asyncio.gather(desk.run("--help"), desk.run("check"), desk.run("verify"))
 
     assert (top.status, usage.status, nonsense.status) == (0, 2, 2)
     assert "Exit status:" in top.out
