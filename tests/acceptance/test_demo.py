@@ -1,0 +1,93 @@
+"""`make demo`: what a newcomer sees first is true, and nothing of it stays behind."""
+
+import asyncio
+import re
+import signal
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.play import children_of, is_alive, until
+from validatord.mail.verdict import Reason, Status
+from validatord.sandbox import faults, sample
+from validatord.sandbox.spec import SandboxSpec
+from validatord.sandbox.worlds import SampleAddress
+from validatord.store import submissions
+from validatord.store.database import Database
+
+# What may be found out about a host with something wrong, instead of the truth about the mailbox: seconds
+# stand for hours there, and whoever cannot be asked within them is given up.
+GIVEN_UP = frozenset({(Status.UNKNOWN, Reason.PROVIDER_PAUSED)})
+
+
+@pytest.mark.timeout(150)
+async def test_the_demo(tmp_path: Path) -> None:
+    """Every address is finished with a right verdict, no message was sent, and at the end nothing is left."""
+    folder, done, log = tmp_path / "demo", tmp_path / "done", tmp_path / "log"
+    with log.open("wb") as stream:
+        demo = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "validatord", "demo", "--folder", str(folder), "--hold", str(done)),
+            stdout=stream,
+            stderr=stream,
+        )
+    try:
+        await until(lambda: done.exists() or demo.returncode is not None, "the end of the demo", 120)
+        assert demo.returncode is None, log.read_text()
+        servers = descendants_of(demo.pid)
+        await judge_verdicts(folder)
+        demo.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            status = await demo.wait()
+    finally:
+        if demo.returncode is None:
+            demo.kill()
+            await demo.wait()
+
+    said = log.read_text()
+    assert status == 0, said
+    assert "2,200 addresses verified" in said
+    assert "messages sent (DATA seen by the servers): 0" in said
+    assert len(re.findall(r"(?m)^\S+@\S+\.example$", said)) == 5, "five stories"
+    for label in ("connections", "RCPT commands", "round trips"):
+        assert re.search(rf"{label}\W+[\d,]+\W+\d\.\d\d", said)
+    assert len(servers) >= 4, "PostgreSQL, Redis, the sandbox, the daemon"
+    assert [pid for pid in servers if is_alive(pid)] == []
+    assert not folder.exists()
+
+
+async def judge_verdicts(folder: Path) -> None:
+    """Hold every verdict against the truth of its address."""
+    settings = tomllib.loads((folder / "validatord.toml").read_text())
+    database = await Database.open(settings["database"]["url"], pool_size=1, application_name="judge")
+    try:
+        progress = await submissions.get_progress(database, "demo", "sample")
+        assert progress is not None
+        rows = await submissions.fetch_results(database, progress.submission_id, -1, 10_000)
+    finally:
+        await database.aclose()
+    truth = sample.sample_list()
+    assert [row.address for row in rows] == [one.address for one in truth.addresses]
+    wrong = [
+        f"{row.address}: {row.status} {row.reason}, not {one.outcomes}"
+        for row, one in zip(rows, truth.addresses, strict=True)
+        if (row.status, row.reason) not in allowed_outcomes(one, truth.spec)
+    ]
+    assert wrong == []
+
+
+def allowed_outcomes(one: SampleAddress, spec: SandboxSpec) -> frozenset[tuple[Status, Reason]]:
+    """Return what is a right answer about an address."""
+    domain = spec.domains.get(one.address.rpartition("@")[2].lower())
+    hosts = [spec.hosts[name].personality for _, name in domain.mx if name in spec.hosts] if domain is not None else []
+    is_faulty = any(host in faults.FAULTS for host in hosts)
+    return frozenset(one.outcomes) | (GIVEN_UP if is_faulty else frozenset())
+
+
+def descendants_of(pid: int) -> list[int]:
+    """All processes below a process."""
+    found: list[int] = []
+    for child in children_of(pid):
+        found += [child, *descendants_of(child)]
+    return found
