@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest $(PYTEST_ARGS)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: demo test serve bench venv check fix lint types words unit integration acceptance interop config-example constraints help
+.PHONY: demo test serve bench venv check fix lint types words unit integration acceptance campaign interop config-example constraints help
 
 demo: .venv/.installed ## Show everything on this machine; KEEP=1 leaves it running and says where
 	$(BIN)/validatord demo $(if $(KEEP),--keep)
@@ -50,6 +50,9 @@ integration: .venv/.installed-dev ## Run the tests against a real PostgreSQL and
 
 acceptance: .venv/.installed-dev ## Run the tests of the whole daemon
 	$(PYTEST) tests/acceptance
+
+campaign: .venv/.installed-dev ## Run the long tests of faults: kills by the hundred, restarts, a fresh installation (an hour, and a network)
+	$(PYTEST) tests -m campaign
 
 interop: .venv/.installed-dev ## Run the tests against Postfix, Exim, OpenSMTPD and Sendmail out of Debian's packages, as root
 	@$(BIN)/python -m tests.interop.packages

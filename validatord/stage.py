@@ -177,14 +177,15 @@ class Stage:
 
     async def counters(self) -> dict[str, Any]:
         """Return what the sandbox's servers have counted."""
-        return await self._control(b"counters\n")
+        return await self.tell_sandbox("counters")
 
-    async def _control(self, line: bytes) -> dict[str, Any]:
+    async def tell_sandbox(self, line: str) -> dict[str, Any]:
+        """Say a line to the sandbox's control port and return its answer."""
         if self.sandbox is None:
             raise ConfigurationError(["the sandbox does not run"])
         reader, writer = await asyncio.open_connection("127.0.0.1", self.sandbox.control_port, limit=64 * 2**20)
         try:
-            writer.write(line)
+            writer.write(line.encode() + b"\n")
             await writer.drain()
             return orjson.loads(await reader.readline())
         finally:

@@ -184,7 +184,11 @@ class Play:
 
     async def was_asked(self, address: str) -> bool:
         """Whether somebody was asked about an address."""
-        return address in (await self.stage.counters())["rcpts"]
+        return await self.count_asked(address, 1)
+
+    async def count_asked(self, address: str, count: int) -> bool:
+        """Whether somebody was asked about an address so many times."""
+        return (await self.stage.counters())["rcpts"].get(address, 0) == count
 
     async def count_leases(self) -> int:
         """How many domains are leased."""

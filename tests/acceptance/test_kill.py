@@ -31,7 +31,7 @@ async def run_with_kills(folder: Path, dsn: str, *, addresses: int, domains: int
 
 @pytest.mark.timeout(120)
 async def test_killed_at_random_five_times(tmp_path: Path, dsn: str) -> None:
-    """F1: 5,000 addresses and five kills; what was committed before a kill is never asked again."""
+    """5,000 addresses and five kills; what was committed before a kill is never asked again."""
     await run_with_kills(tmp_path, dsn, addresses=5000, domains=100, kills=5, seed=20260501)
 
 
@@ -39,5 +39,5 @@ async def test_killed_at_random_five_times(tmp_path: Path, dsn: str) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(int(os.environ.get("VALIDATORD_CAMPAIGN_RUNS", "7"))))
 async def test_killed_at_random_thirty_times(tmp_path: Path, dsn: str, seed: int) -> None:
-    """F1 at length: 20,000 addresses and thirty kills, every run with other moments."""
+    """20,000 addresses and thirty kills, every run with other moments."""
     await run_with_kills(tmp_path, dsn, addresses=20_000, domains=400, kills=30, seed=seed)

@@ -52,7 +52,7 @@ async def judge_undisturbed(play: Play, epoch: int) -> None:
 
 
 async def test_postgresql_stopped_for_ten_seconds(play: Play) -> None:
-    """F13: conversations under way wait with what they learned, and write it under the epoch they had."""
+    """Conversations under way wait with what they learned, and write it under the epoch they had."""
     epoch = await play.database.fetch_value("SELECT epoch FROM nodes")
     postgres = play.stage.postgres
     assert postgres is not None
@@ -69,7 +69,7 @@ async def test_postgresql_stopped_for_ten_seconds(play: Play) -> None:
 
 
 async def test_postgresql_killed(play: Play) -> None:
-    """F14: a server that dies without a word costs no acknowledged row, and nobody is asked twice."""
+    """A server that dies without a word costs no acknowledged row, and nobody is asked twice."""
     epoch = await play.database.fetch_value("SELECT epoch FROM nodes")
     postgres = play.stage.postgres
     assert postgres is not None
@@ -82,7 +82,7 @@ async def test_postgresql_killed(play: Play) -> None:
 
 
 async def test_redis_stopped_for_ten_seconds_while_a_list_is_sent(tmp_path: Path, dsn: str) -> None:
-    """F9: what Redis held goes on after it, the rest is sent again, the ledger has each position once."""
+    """What Redis held goes on after it, the rest is sent again, the ledger has each position once."""
     redis = EmbeddedRedis(tmp_path / "redis")
     await asyncio.to_thread(redis.start)
     try:

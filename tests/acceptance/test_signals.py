@@ -25,7 +25,7 @@ async def slow_play(tmp_path: Path, dsn: str) -> AsyncIterator[Play]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_an_orderly_stop_under_load(tmp_path: Path, dsn: str, number: signal.Signals) -> None:
-    """F30: conversations end between two answers, nothing stays leased, and nobody is asked again afterwards."""
+    """Conversations end between two answers, nothing stays leased, and nobody is asked again afterwards."""
     # Latencies of 10 to 100 ms: at any moment most sessions wait for an answer.
     async with open_play(tmp_path, Scenario("bench", 5, 2000, 60), dsn=dsn, speed=2) as play:
         await play.submit()
@@ -47,7 +47,7 @@ async def test_an_orderly_stop_under_load(tmp_path: Path, dsn: str, number: sign
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_second_signal_ends_at_once(slow_play: Play, number: signal.Signals) -> None:
-    """F30: whoever asks twice does not want to wait for a slow receiver; the next start takes up what was cut."""
+    """Whoever asks twice does not want to wait for a slow receiver; the next start takes up what was cut."""
     play = slow_play
     await play.submit(SLOW)
     await play.start()
@@ -65,7 +65,7 @@ async def test_a_second_signal_ends_at_once(slow_play: Play, number: signal.Sign
 
 
 async def test_hangups_change_what_may_change(slow_play: Play) -> None:
-    """F27: pace and log level hold within a second, no session is dropped, and the log says old → new."""
+    """Pace and log level hold within a second, no session is dropped, and the log says old → new."""
     play = slow_play
     await play.submit(SLOW)
     await play.start()
@@ -96,7 +96,7 @@ async def test_hangups_change_what_may_change(slow_play: Play) -> None:
     ids=["range", "unknown", "syntax", "file"],
 )
 async def test_wrong_settings_change_nothing(slow_play: Play, text: str, said: str) -> None:
-    """F28: the old settings stay in force, one line names file and key, and a good file is taken again."""
+    """The old settings stay in force, one line names file and key, and a good file is taken again."""
     play = slow_play
     await play.start()
     good = play.stage.config_path.read_text()
@@ -117,7 +117,7 @@ async def test_wrong_settings_change_nothing(slow_play: Play, text: str, said: s
 
 
 async def test_a_hundred_hangups_are_harmless(tmp_path: Path, dsn: str) -> None:
-    """F29: reloads under load lose nothing, and the last settings win."""
+    """Reloads under load lose nothing, and the last settings win."""
     async with open_play(tmp_path, Scenario("bench", 7, 1000, 40), dsn=dsn) as play:
         await play.submit()
         await play.start()
@@ -138,3 +138,38 @@ async def stop_at_once(play: Play) -> None:
     play.daemon.send_signal(signal.SIGTERM)
     await until(lambda: "stopping: doors first" in play.log, "the stop to begin")
     await play.stop()
+
+
+async def restart_often(play: Play, times: int) -> None:
+    """Stop the daemon again and again while it waits for the same slow receiver, then let that one answer."""
+    await play.submit(SLOW)
+    for count in range(1, times + 1):
+        await play.start()
+        await until(lambda wanted=count: play.count_asked(SLOW, wanted), f"question {count}")
+        assert (await play.stop())[0] == 0
+    [row] = await play.database.fetch("SELECT state, attempt, deferrals FROM requests")
+    assert dict(row) == {"state": "queued", "attempt": 0, "deferrals": 0}
+    await play.stage.tell_sandbox("become mx1.postfix-001.example accept-all")
+    await play.start()
+    await play.until_finished(1)
+    await play.stop()
+
+
+@pytest.fixture
+async def hasty_play(tmp_path: Path, dsn: str) -> AsyncIterator[Play]:
+    """A play in which a stop waits for nobody."""
+    settings = {"service": {"stop_grace": "50ms"}, "smtp": {"rcpt_timeout": "90s", "session_timeout": "100s"}}
+    async with open_play(tmp_path, Scenario("demo", 1, 600), dsn=dsn, speed=10 / 60, settings=settings) as play:
+        yield play
+
+
+async def test_restarts_exhaust_nothing(hasty_play: Play) -> None:
+    """A conversation that our own stop cut is no attempt, however often it happens."""
+    await restart_often(hasty_play, 4)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(300)
+async def test_many_restarts_exhaust_nothing(hasty_play: Play) -> None:
+    """The same, twenty times."""
+    await restart_often(hasty_play, 20)

@@ -35,7 +35,7 @@ async def read_to_end(process: asyncio.subprocess.Process) -> tuple[int, list[st
 
 
 async def test_started_twice(play: Play) -> None:
-    """F31: the second says why it cannot, within five seconds; the first is undisturbed."""
+    """The second says why it cannot, within five seconds; the first is undisturbed."""
     await play.submit()
     await play.start()
     await play.until_finished(50)
@@ -58,7 +58,7 @@ async def test_started_twice(play: Play) -> None:
 
 
 async def test_a_twin_that_slept_through_its_succession(play: Play) -> None:
-    """F32: it wakes, finds its node taken, writes nothing and ends with a clear word."""
+    """It wakes, finds its node taken, writes nothing and ends with a clear word."""
     await play.submit()
     await play.start()
     await play.until_finished(50)
@@ -83,7 +83,7 @@ async def test_a_twin_that_slept_through_its_succession(play: Play) -> None:
 
 
 async def test_started_before_postgresql(tmp_path: Path) -> None:
-    """F33: it waits, says so once, and goes on when the ledger is there; told to stop it stops."""
+    """It waits, says so once, and goes on when the ledger is there; told to stop it stops."""
     async with open_play(tmp_path, Scenario("bench", 13, 100, 10)) as play:
         postgres = play.stage.postgres
         assert postgres is not None
@@ -109,7 +109,7 @@ async def test_started_before_postgresql(tmp_path: Path) -> None:
 
 
 async def test_a_newer_schema_is_refused(play: Play) -> None:
-    """F33: a program that is too old for the ledger leaves it alone."""
+    """A program that is too old for the ledger leaves it alone."""
     await play.database.fetch(
         "INSERT INTO schema_migrations (version, name, checksum) VALUES (9999, '9999_future', 'unknown')"
     )

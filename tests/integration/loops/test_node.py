@@ -81,7 +81,7 @@ async def test_a_held_lock_is_left_alone(node: Node) -> None:
 async def test_a_lease_that_was_stored_although_it_failed_is_given_back(
     node: Node, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F15: the connection broke after the commit, so nobody visits what is leased; the next round takes it again."""
+    """The connection broke after the commit, so nobody visits what is leased; the next round takes it again."""
     real: Callable[..., object] = leases.lease_domains
 
     async def store_and_fail(*args: object) -> Sequence[DomainVisit]:
@@ -110,7 +110,7 @@ async def test_orphans_are_looked_for_once(node: Node, database: Database) -> No
 
 
 async def test_a_node_that_another_process_took_is_fenced_for_good(node: Node, database: Database) -> None:
-    """F32: it says so once, and never comes back; its leases are the successor's to give out."""
+    """It says so once, and never comes back; its leases are the successor's to give out."""
     await node.lease(10)
     await lose_lock(node, database)
     second = await NodeLock.acquire(database, NODE)
