@@ -5,6 +5,7 @@ that does not work; 2 wrong usage or settings; 3 something needed is away (Postg
 130 interrupted.
 """
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import click
 from rich.console import Console
 
 from validatord import __version__
-from validatord.cli import bouncer, check, doctor, ledger, service, tools
 from validatord.cli.session import Session
 from validatord.errors import ConfigurationError, StoreError
 
@@ -30,7 +30,36 @@ Exit status:
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+_HOMES = {
+    "bouncer": "bouncer",
+    "check": "check",
+    "config": "config",
+    "demo": "service",
+    "doctor": "doctor",
+    "explain": "ledger",
+    "migrate": "ledger",
+    "sandbox": "service",
+    "serve": "service",
+    "status": "ledger",
+    "submit": "ledger",
+    "tools": "tools",
+}
+
+
+class _Commands(click.Group):
+    """Loads the module of a command when that is called: asking for the status need not load the daemon."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's own signature
+        return list(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 as above
+        if cmd_name not in _HOMES:
+            return None
+        home = importlib.import_module(f"validatord.cli.{_HOMES[cmd_name]}")
+        return next(command for command in home.COMMANDS if command.name == cmd_name)
+
+
+@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="validatord")
 @click.option(
     "--config",
@@ -43,17 +72,6 @@ Exit status:
 def cli(context: click.Context, config_path: Path | None) -> None:
     """Verify e-mail addresses: politely, honestly, and without ever sending a message."""
     context.obj = Session(config_path)
-
-
-for _command in (
-    *bouncer.COMMANDS,
-    *check.COMMANDS,
-    *doctor.COMMANDS,
-    *ledger.COMMANDS,
-    *service.COMMANDS,
-    *tools.COMMANDS,
-):
-    cli.add_command(_command)
 
 
 def run() -> None:

@@ -1,4 +1,4 @@
-"""Commands about the process itself: serve, config, doctor, demo, sandbox."""
+"""Commands that stay: serve, demo, sandbox."""
 
 import asyncio
 import sys
@@ -9,13 +9,11 @@ import click
 from rich.console import Console
 
 from validatord import demo as the_demo
-from validatord import settings_text
 from validatord.cli.session import Session
 from validatord.daemon import Daemon
 from validatord.doctor.names import check_identity_names
 from validatord.errors import ConfigurationError
 from validatord.sandbox import command as sandbox_command
-from validatord.settings_text import generate_config
 
 _WHERE_NAMES_ARE_SET = "set both in [[identities]] of the settings file, or as VALIDATOR_HELO and VALIDATOR_MAIL_FROM"
 
@@ -29,32 +27,6 @@ def serve(session: Session) -> None:
     if not is_sandbox and (problems := check_identity_names(settings)):
         raise ConfigurationError([*problems, _WHERE_NAMES_ARE_SET])
     asyncio.run(Daemon(settings, session.load).run())
-
-
-@click.group()
-def config() -> None:
-    """Look at the settings."""
-
-
-@config.command("check")
-@click.pass_obj
-def config_check(session: Session) -> None:
-    """Read every source of settings and name each problem; exit status 2 if there is one."""
-    session.load()
-    click.echo("the settings are good")
-
-
-@config.command("show")
-@click.pass_obj
-def config_show(session: Session) -> None:
-    """Print the settings in force, secrets hidden."""
-    click.echo(settings_text.describe(session.settings))
-
-
-@config.command("example")
-def config_example() -> None:
-    """Print a settings file with every setting, its meaning and its default."""
-    click.echo(generate_config(), nl=False)
 
 
 @click.command()
@@ -83,4 +55,4 @@ def sandbox(*, dns_port: int, smtp_port: int, control_port: int, speed: float, r
     asyncio.run(sandbox_command.run_sandbox(ports, speed=speed, ready_file=ready_file))
 
 
-COMMANDS = (serve, config, demo, sandbox)
+COMMANDS = (serve, demo, sandbox)
