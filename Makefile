@@ -65,7 +65,7 @@ config-example: .venv/.installed ## Write config/validatord.toml from the settin
 constraints: .venv/.installed-dev ## Pin today's versions of all dependencies in constraints.txt
 	$(BIN)/python -m pip install --quiet uv
 	{ sed '/^[^#]/,$$d' constraints.txt; $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
-		--all-extras --group dev --no-header --no-annotate --no-emit-index-url --quiet \
+		--all-extras --group dev --no-header --no-annotate --quiet \
 		| sed -E "/ ; .*sys_platform == 'win32'/d"; } > constraints.txt.new
 	mv constraints.txt.new constraints.txt
 
