@@ -173,7 +173,7 @@ async def test_usage(desk: Desk) -> None:
     assert "Exit status:" in top.out
     assert all(command in top.out for command in ("serve", "check", "submit", "status", "explain", "demo", "tools"))
     assert "what is to be checked?" in usage.err
-    assert "No such command 'chek'" in nonsense.err
+    assert "No such command 'verify'" in nonsense.err
 
 
 def words(ran: Ran) -> list[str]:

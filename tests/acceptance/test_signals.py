@@ -27,7 +27,7 @@ async def slow_play(tmp_path: Path, dsn: str) -> AsyncIterator[Play]:
 async def test_an_orderly_stop_under_load(tmp_path: Path, dsn: str, number: signal.Signals) -> None:
     """Conversations end between two answers, nothing stays leased, and nobody is asked again afterwards."""
     # Latencies of 10 to 100 ms: at any moment most sessions wait for an answer.
-    async with open_play(tmp_path, Scenario("bench", 5, 2000, 60), dsn=dsn, speed=2) as play:
+    async with open_play(tmp_path, Scenario("bench", 5, 1200, 50), dsn=dsn, speed=2) as play:
         await play.submit()
         await play.start()
         await play.until_finished(300)
@@ -37,7 +37,7 @@ async def test_an_orderly_stop_under_load(tmp_path: Path, dsn: str, number: sign
 
         assert (status, await play.count_leases()) == (0, 0)
         assert seconds < 10
-        assert await play.finished() < 1900
+        assert await play.finished() < 1100
         await until(lambda: play.count_sessions_is(0), "the sessions of the stopped daemon to end")
         await play.start()
         await play.until_finished()
