@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from validatord.embedded.postgres import EmbeddedPostgres
+from validatord.embedded.process import make_death_bond
 from validatord.embedded.redis import EmbeddedRedis, find_redis_server
 from validatord.errors import ConfigurationError
 from validatord.store import migrations, nodes
@@ -83,6 +84,7 @@ class Stage:
             "--smtp-port",
             "0",
             *self.sandbox_arguments,
+            preexec_fn=make_death_bond(signal.SIGTERM),
         )
         data = await _wait_for_json(ready, self.sandbox_process)
         self.sandbox = SandboxAddress(
@@ -98,7 +100,13 @@ class Stage:
         """Start a Bouncer of the sandbox and let the daemon's settings name it."""
         ready = self.folder / "bouncer.json"
         self.bouncer_process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "validatord.sandbox.bouncer_command", "--ready-file", str(ready), *arguments
+            sys.executable,
+            "-m",
+            "validatord.sandbox.bouncer_command",
+            "--ready-file",
+            str(ready),
+            *arguments,
+            preexec_fn=make_death_bond(signal.SIGTERM),
         )
         data = await _wait_for_json(ready, self.bouncer_process)
         named = {"api_key": data["key"], "base_url": data["url"]}
@@ -153,6 +161,7 @@ class Stage:
                 stdout=log,
                 stderr=log,
                 env=environment,
+                preexec_fn=make_death_bond(signal.SIGTERM),
             )
 
         await self._wait_for_node(self.daemon_process)

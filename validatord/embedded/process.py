@@ -89,7 +89,7 @@ def launch(spec: Launch) -> "subprocess.Popen[bytes]":
 
 
 def _launch_here(spec: Launch) -> "subprocess.Popen[bytes]":
-    bind = _make_death_bond(spec.death_signal)
+    bind = make_death_bond(spec.death_signal)
     with _open_log(spec.log) as log, warnings.catch_warnings():
         # Python 3.12 and later warn of forks beside other threads; this one only makes two system calls.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -237,7 +237,8 @@ def _closing(descriptor: int) -> Generator[int]:
         os.close(descriptor)
 
 
-def _make_death_bond(number: signal.Signals) -> Callable[[], None]:
+def make_death_bond(number: signal.Signals) -> Callable[[], None]:
+    """Return what a child runs before its program, so that it gets this signal when we die in any way."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
 
