@@ -26,10 +26,10 @@ async def server() -> AsyncIterator[FakeDNS]:
 
 @pytest.fixture
 def settings(server: FakeDNS) -> Callable[..., LookupSettings]:
-    """Short patience: a silent server costs a test a sixth of a second."""
+    """Short patience: a silent server costs a test a third of a second."""
 
     def build(**changes: Any) -> LookupSettings:
-        values = {"resolvers": (server.endpoint,), "timeout": timedelta(milliseconds=150), "total": "1s"}
+        values = {"resolvers": (server.endpoint,), "timeout": timedelta(milliseconds=300), "total": "2s"}
         return LookupSettings.model_validate(values | changes)
 
     return build
