@@ -32,6 +32,8 @@ def set_up_logs(*, level: str = "INFO", form: Literal["text", "json"] = "text") 
     logging.basicConfig(handlers=[_Router()], level=logging.WARNING, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # While PostgreSQL is away it says with a trace, again and again, what the loops say in a line.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
 
 
 def mask(address: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.acceptance.desk import FIELDS, Desk, end, open_desk, read_csv, read_jsonl, verdicts
 from tests.acceptance.play import until
+from validatord.embedded.postgres import FAST_AND_LOOSE, EmbeddedPostgres
 from validatord.sandbox.spec import SandboxSpec
 from validatord.store import nodes
 from validatord.store.database import Database
@@ -218,6 +219,26 @@ async def test_interrupted(tmp_path: Path, dsn: str, database: Database) -> None
         rows = read_csv(desk.read("out.csv"))
         assert verdicts(rows) == [("user1@acme.example", *GOOD), ("slow1@other.example", "unknown", "not_tried")]
         assert await database.fetch_value("SELECT count(*) FROM domain_queue WHERE leased_until IS NOT NULL") == 0
+
+
+async def test_postgresql_goes_and_comes_back(tmp_path: Path) -> None:
+    """A check outlasts a short absence: its own engine goes on where it was, and nobody is asked twice."""
+    postgres = EmbeddedPostgres(tmp_path / "postgres", options=FAST_AND_LOOSE | {"synchronous_commit": "on"})
+    spec = SandboxSpec.of({"acme.example": "postfix"}, speed=5)
+    async with open_desk(tmp_path, await asyncio.to_thread(postgres.start), spec) as desk:
+        try:
+            checking = await desk.start("check", "slow1@acme.example")
+            await until(lambda: desk.sandbox.counters.rcpts["slow1@acme.example"], "the question")
+            await asyncio.to_thread(postgres.stop)
+            await until(lambda: len(desk.sandbox.counters.rcpts) > 1, "the answer, and its control")
+            await asyncio.to_thread(postgres.start)
+            ran = await end(checking)
+        finally:
+            await asyncio.to_thread(postgres.stop)
+
+        assert verdicts(ran.rows) == [("slow1@acme.example", *GOOD)]
+        assert ran.status == 0
+        assert desk.sandbox.counters.rcpts["slow1@acme.example"] == 1
 
 
 async def test_interrupted_while_nothing_comes(desk: Desk, database: Database) -> None:

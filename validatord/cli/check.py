@@ -24,7 +24,7 @@ from validatord.cli.writing import check_writable, open_writer, to_public
 from validatord.clock import SystemClock
 from validatord.doctor.names import check_identity_names
 from validatord.engine import Engine
-from validatord.errors import ConfigurationError, StoreError
+from validatord.errors import ConfigurationError, StoreAway, StoreError
 from validatord.mail.request import Priority
 from validatord.settings import Settings, parse_duration
 from validatord.store import nodes, submissions
@@ -36,6 +36,7 @@ EXIT_INTERRUPTED = 130
 _POLL_SECONDS = 0.2
 _CHANCE_EVERY = 10  # polls between two looks at when the rest is due
 _PAGE = 2000
+_AWAY = timedelta(minutes=1)  # a check waits for PostgreSQL no longer
 
 Show = Callable[[dict[str, Any]], None]
 
@@ -108,7 +109,7 @@ async def _check(session: Session, options: Options) -> int:
                 await _take_in(database, settings, options, name, bar, interrupted)
             async with _Worker(database, settings, bar) as worker:
                 interrupted.hurry = worker.hurry
-                progress = await _wait(worker, name, options.wait, interrupted, bar)
+                progress = await _Watch(worker, name, options.wait, bar).run(interrupted)
         interrupted.stop_listening()
         tally = await _write(database, progress, options)
     person.say(tally.sentence())
@@ -181,28 +182,61 @@ class _Worker:
         self._engine = engine
 
 
-async def _wait(worker: _Worker, name: str, wait: timedelta, interrupted: Interrupt, bar: Bar) -> submissions.Progress:
-    """Wait until everything is finished, or what is left falls due too late."""
-    deadline: datetime | None = None
-    for poll in range(10**9):
-        progress = await submissions.get_progress(worker.database, CLIENT, name)
-        if progress is None:
-            raise ConfigurationError([f"submission {name} is not in the ledger"])
-        bar.finished(progress)
-        if progress.finished == progress.requests or interrupted.is_set():
-            return progress
-        if poll % _CHANCE_EVERY == _CHANCE_EVERY - 1:
-            await worker.ensure()
-            chance = await submissions.find_next_chance(worker.database, progress.submission_id)
-            now = datetime.now(UTC)
-            if chance is None or chance <= now:
-                deadline = None
-            else:
-                deadline = deadline or now + wait
-                if chance > deadline:
+class _Watch:
+    """Looks at a submission until everything is finished, or what is left falls due too late."""
+
+    def __init__(self, worker: _Worker, name: str, wait: timedelta, bar: Bar) -> None:
+        self._worker = worker
+        self._name = name
+        self._wait = wait
+        self._bar = bar
+        self._polls = 0
+        self._deadline: datetime | None = None
+        self._away_since: datetime | None = None
+
+    async def run(self, interrupted: Interrupt) -> submissions.Progress:
+        """Return how far it is when there is nothing more to wait for, or at an interruption."""
+        while True:
+            try:
+                progress = await self._look()
+                if interrupted.is_set() or await self._is_over(progress):
                     return progress
-        await _rest(interrupted)
-    raise AssertionError
+            except StoreAway:
+                if interrupted.is_set() or not self._is_patient():
+                    raise
+            else:
+                self._away_since = None
+            await _rest(interrupted)
+
+    async def _look(self) -> submissions.Progress:
+        progress = await submissions.get_progress(self._worker.database, CLIENT, self._name)
+        if progress is None:
+            raise ConfigurationError([f"submission {self._name} is not in the ledger"])
+        self._bar.finished(progress)
+        return progress
+
+    async def _is_over(self, progress: submissions.Progress) -> bool:
+        if progress.finished == progress.requests:
+            return True
+        self._polls += 1
+        if self._polls % _CHANCE_EVERY:
+            return False
+        await self._worker.ensure()
+        chance = await submissions.find_next_chance(self._worker.database, progress.submission_id)
+        now = datetime.now(UTC)
+        if chance is None or chance <= now:
+            self._deadline = None
+            return False
+        self._deadline = self._deadline or now + self._wait
+        return chance > self._deadline
+
+    def _is_patient(self) -> bool:
+        """Whether to wait on for a PostgreSQL that is away; the engine does, too."""
+        now = datetime.now(UTC)
+        if self._away_since is None:
+            self._away_since = now
+            self._bar.warn("PostgreSQL is away; waiting")
+        return now - self._away_since < _AWAY
 
 
 async def _rest(interrupted: Interrupt) -> None:

@@ -41,9 +41,13 @@ class Node:
         return f"<Node {self.lock.node} epoch={self.lock.epoch} fenced={self.fenced.is_set()}>"
 
     async def lease(self, room: int) -> Sequence[DomainVisit]:
-        """Lease due domains; none while the lock is lost."""
+        """Lease due domains.
+
+        Raises:
+            StoreAway: PostgreSQL is away, or has not given the lock back yet.
+        """
         if self.lock.lost.is_set():
-            return ()
+            raise StoreAway("the lock of this node is lost")
         if self._may_have_orphans:
             await leases.release_others(self._database, self.lock.node, self.lock.epoch, self.visited())
             self._may_have_orphans = False

@@ -92,7 +92,7 @@ class NodeLock:
                 await self._clock.sleep(_CHECK_SECONDS)
             logger.bind(node=self.node, epoch=self.epoch).error("node lock lost: a later start took over")
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            logger.bind(node=self.node, epoch=self.epoch, error=str(error)).error("node lock lost")
+            logger.bind(node=self.node, epoch=self.epoch, error=str(error)).warning("node lock lost")
         finally:
             self.lost.set()
 

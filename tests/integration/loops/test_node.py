@@ -51,7 +51,8 @@ async def test_without_its_lock_a_node_takes_nothing_and_reaps_nothing(node: Nod
     await lose_lock(node, database)
     await database.fetch("UPDATE domain_queue SET leased_until = now() - interval '1 s' WHERE leased_until IS NOT NULL")
 
-    assert await node.lease(10) == ()
+    with pytest.raises(StoreAway):
+        await node.lease(10)
     assert await node.reap() == 0
     assert len(await leased(database)) == 2
 
