@@ -81,12 +81,14 @@ class Desk:
         """The person's own folder."""
         return self.stage.folder / "home"
 
-    async def start(self, *words: str, stdin: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
-        """Start a command."""
-        pipe = asyncio.subprocess.PIPE
+    async def start(
+        self, *words: str, stdin: int = asyncio.subprocess.DEVNULL, terminal: int | None = None
+    ) -> asyncio.subprocess.Process:
+        """Start a command; with a terminal it speaks there, else into pipes."""
+        pipe = asyncio.subprocess.PIPE if terminal is None else terminal
         command = [sys.executable, "-m", "validatord", "--config", str(self.stage.config_path), *words]
         root = str(Path(__file__).parents[2])
-        environment = {**os.environ, "PYTHONPATH": root, "PYTHONUTF8": "1"}
+        environment = {**os.environ, "PYTHONPATH": root, "PYTHONUTF8": "1", "TERM": "xterm", "COLUMNS": "120"}
         return await asyncio.create_subprocess_exec(
             *command, stdin=stdin, stdout=pipe, stderr=pipe, cwd=self.folder, env=environment
         )

@@ -1,7 +1,13 @@
 """`validatord check`, as a person types it: whatever is in the list, each row has its line in the result."""
 
 import asyncio
+import fcntl
+import os
+import pty
+import re
 import signal
+import struct
+import termios
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -190,6 +196,27 @@ async def test_wait_and_resume(tmp_path: Path, dsn: str) -> None:
     assert verdicts(rows) == [("user1@acme.example", *GOOD), ("user1@grey.example", *GOOD)]
     assert int(rows[1]["attempts"]) > 1
     assert second.err == ""
+
+
+async def test_a_person_at_a_terminal(desk: Desk) -> None:
+    """Where somebody watches there is a bar, a line for each result, and a sentence at the end."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    try:
+        process = await desk.start("check", "user1@acme.example", "unknown1@acme.example", "nonsense", terminal=theirs)
+        async with asyncio.timeout(45):
+            status = await process.wait()
+        os.set_blocking(ours, False)
+        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", os.read(ours, 1 << 20).decode()).replace("\r", "\n")
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+    assert status == 1
+    assert "verifying" in text
+    assert re.search(r"(?m)^valid +9\d +user1@acme\.example +accepted", text)
+    assert re.search(r"(?m)^invalid +\d+ +unknown1@acme\.example +no_such_mailbox", text)
+    assert re.search(r"2 invalid, 1 valid, 1 of them no address at all\s*$", text)
 
 
 async def test_nothing_to_resume(desk: Desk) -> None:

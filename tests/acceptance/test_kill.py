@@ -37,7 +37,7 @@ async def test_killed_at_random_five_times(tmp_path: Path, dsn: str) -> None:
 
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("seed", range(int(os.environ.get("VALIDATORD_CAMPAIGN_RUNS", "7"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("CAMPAIGN_RUNS", "7"))))
 async def test_killed_at_random_thirty_times(tmp_path: Path, dsn: str, seed: int) -> None:
     """20,000 addresses and thirty kills, every run with other moments."""
     await run_with_kills(tmp_path, dsn, addresses=20_000, domains=400, kills=30, seed=seed)

@@ -78,6 +78,25 @@ async def test_postgresql_killed(play: Play) -> None:
     await judge_undisturbed(play, epoch)
 
 
+async def test_a_stop_while_postgresql_is_away(play: Play) -> None:
+    """A stop does not wait for a server that may never come back; the next start finds what was committed."""
+    postgres = play.stage.postgres
+    assert postgres is not None
+    await asyncio.to_thread(postgres.stop)
+    await until(lambda: "PostgreSQL is away" in play.log, "the daemon to notice")
+
+    status, seconds = await play.stop()
+
+    assert status == 0
+    assert seconds < 10
+    await asyncio.to_thread(postgres.start)
+    await play.start()
+    await play.until_finished()
+    assert (await play.stop())[0] == 0
+    await play.judge_results()
+    play.judge_log()
+
+
 async def test_redis_stopped_for_ten_seconds_while_a_list_is_sent(tmp_path: Path, dsn: str) -> None:
     """What Redis held goes on after it, the rest is sent again, the ledger has each position once."""
     redis = EmbeddedRedis(tmp_path / "redis")

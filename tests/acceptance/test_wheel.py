@@ -90,7 +90,11 @@ async def judge_check(tmp_path: Path, programs: Path) -> None:
     empty.mkdir()
     overrides = SETTINGS | {"database": {"url": ""}, "service": {"state_dir": str(state)}}
     stage = Stage(tmp_path, overrides=overrides)
-    environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "VIRTUAL_ENV", "VALIDATORD_"))
+    }
     async with Sandbox(SPEC) as sandbox:
         stage.sandbox = SandboxAddress(sandbox.resolver, sandbox.smtp_port, sandbox.control_port)
         stage.write_config()
