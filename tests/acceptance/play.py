@@ -289,6 +289,8 @@ async def open_play(
         if database is not None:
             await database.aclose()
         await stage.stop()
+        if stage.postgres is not None:
+            await asyncio.to_thread(stage.postgres.remove)
 
 
 def is_alive(pid: int) -> bool:

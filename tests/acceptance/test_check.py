@@ -261,7 +261,7 @@ async def test_postgresql_goes_and_comes_back(tmp_path: Path) -> None:
             await asyncio.to_thread(postgres.start)
             ran = await end(checking)
         finally:
-            await asyncio.to_thread(postgres.stop)
+            await asyncio.to_thread(postgres.remove)
 
         assert verdicts(ran.rows) == [("slow1@acme.example", *GOOD)]
         assert ran.status == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.play import Play, children_of, is_alive, open_play, until
+from validatord.embedded.postgres import EmbeddedPostgres
 from validatord.sandbox.command import Scenario
 from validatord.store import nodes
 
@@ -174,6 +175,7 @@ async def test_a_killed_daemon_leaves_no_server_behind(tmp_path: Path, dsn: str)
         assert not set(again) & set(servers)
         assert (await play.stop())[0] == 0
         assert not any(map(is_alive, again))
+        EmbeddedPostgres(state / "postgres").remove()
 
 
 async def serve_embedded(play: Play) -> list[int]:

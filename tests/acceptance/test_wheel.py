@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.desk import SETTINGS, read_csv, verdicts
+from validatord.embedded.postgres import EmbeddedPostgres
 from validatord.sandbox.internet import Sandbox
 from validatord.sandbox.spec import SandboxSpec
 from validatord.stage import SandboxAddress, Stage
@@ -107,6 +108,7 @@ async def judge_check(tmp_path: Path, programs: Path) -> None:
         )
         async with asyncio.timeout(60):
             _, said = await process.communicate()
+    EmbeddedPostgres(state / "postgres").remove()
     where = subprocess.run(
         [programs / "python", "-c", "import validatord; print(validatord.__file__)"],
         capture_output=True,
