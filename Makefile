@@ -83,5 +83,5 @@ help: ## Show this
 # Dependency groups need pip 25.1; the one that comes with a Python may be older.
 .venv/.installed-dev: .venv/.installed
 	$(PIP_INSTALL) 'pip>=25.1'
-	$(PIP_INSTALL) -e '.[embedded]' --group dev
+	$(PIP_INSTALL) -e '.[embedded,lists,ml,parquet]' --group dev
 	@touch $@
