@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from validatord import metrics
 from validatord.clock import Clock
 from validatord.errors import AddressSyntaxError
 from validatord.intake.wire import SubmittedChunk
@@ -110,6 +111,9 @@ class Submitter:
                 readings[text] = _Reading(reading.mailbox, finding)
         # 3  everything is stored in one transaction
         result = await submissions.add_chunk(self._database, _make_chunk(chunk, readings, wanted))
+        metrics.count_submitted("queued", result.added - result.answered)
+        metrics.count_submitted("answered", result.answered)
+        metrics.count_submitted("known", result.known)
         if result.added > result.answered:
             self._wake()
         return result

@@ -16,6 +16,7 @@ from arq.connections import ArqRedis
 from loguru import logger
 from redis.exceptions import RedisError, ResponseError
 
+from validatord import metrics
 from validatord.clock import Clock
 from validatord.errors import StoreAway
 from validatord.intake import client
@@ -85,6 +86,7 @@ class Intake:
             failures = 0 if self.clock.monotonic() - started > _WAITS[-1] else failures + 1
             if not stop.is_set():
                 self.state.restarts += 1
+                metrics.count_intake_restart()
                 await self._wait(stop, _WAITS[min(failures, len(_WAITS)) - 1])
 
     async def _wait(self, stop: asyncio.Event, seconds: float) -> None:

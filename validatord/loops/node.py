@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from loguru import logger
 
+from validatord import metrics
 from validatord.clock import Clock
 from validatord.errors import NodeTaken, StoreAway
 from validatord.settings import Settings
@@ -61,11 +62,15 @@ class Node:
             lease=settings.store.lease,
             busy_lanes=self.find_full_lanes(),
         )
+        began = self._clock.monotonic()
         try:
-            return await leases.lease_domains(self._database, spec)
+            leased = await leases.lease_domains(self._database, spec)
         except StoreAway:
+            metrics.count_store_failure("lease")
             self.expect_orphans()
             raise
+        metrics.observe_lease(self._clock.monotonic() - began)
+        return leased
 
     def expect_orphans(self) -> None:
         """Look, before the next lease, for leases that nobody works on."""

@@ -7,6 +7,7 @@ no reply and in `Session.failure`, and the session is dead from there on.
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from validatord import metrics
 from validatord.clock import Clock
 from validatord.errors import Disconnected, SessionFailed
 from validatord.mail.reply import Reply
@@ -232,9 +233,11 @@ class Session:
         stage, line = command
         began = self._clock.monotonic()
         reply = await self._wire.reply(self._patience(stage), whole=stage is Stage.EHLO)
+        seconds = self._clock.monotonic() - began
+        metrics.observe_reply(stage, reply.code if reply is not None else 0, seconds)
         if reply is None:
             return self._unanswered(command)
-        self.account.answered(stage, reply, self._clock.monotonic() - began)
+        self.account.answered(stage, reply, seconds)
         if _is_closing(reply):
             self._wire.fail(Disconnected("the other side ended the session with 421"))
         return Exchange(stage, line, reply, at=self.age_seconds)
