@@ -48,6 +48,7 @@ class Stage:
     redis: EmbeddedRedis | None = None
     dsn: str = ""
     redis_url: str = ""
+    environment: dict[str, str] = field(default_factory=dict[str, str])  # of the daemon, beside this process's own
     sandbox: SandboxAddress | None = None
     sandbox_process: asyncio.subprocess.Process | None = None
     bouncer_process: asyncio.subprocess.Process | None = None
@@ -149,6 +150,12 @@ class Stage:
 
     async def start_daemon(self) -> None:
         """Start the daemon and wait until its node is seen in the ledger."""
+        await self.launch_daemon()
+        assert self.daemon_process is not None  # noqa: S101 it was launched above
+        await self._wait_for_node(self.daemon_process)
+
+    async def launch_daemon(self) -> None:
+        """Start the daemon and wait for nothing."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("VALIDATORD_")}
         with self.log_path.open("ab") as log:
             self.daemon_process = await asyncio.create_subprocess_exec(
@@ -160,11 +167,9 @@ class Stage:
                 "serve",
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=environment | self.environment,
                 preexec_fn=make_death_bond(signal.SIGTERM),
             )
-
-        await self._wait_for_node(self.daemon_process)
 
     async def _wait_for_node(self, process: asyncio.subprocess.Process) -> None:
         database = await Database.open(self.dsn, pool_size=2)

@@ -13,9 +13,9 @@ from typing import Any
 
 from loguru import logger
 
+from validatord import crash
 from validatord.bouncer import rows, translate, wire
 from validatord.bouncer.context import Tools
-from validatord.bouncer.crash import crashpoint
 from validatord.bouncer.translate import Rules
 from validatord.bouncer.wire import Kind
 from validatord.rules import policy
@@ -71,20 +71,20 @@ async def _ingest(tools: Tools, work: Ingest, prepared: _Prepared, settings: Set
     batch = work.batch
     # 1  every row into the ledger
     await _copy(work, prepared.text)
-    crashpoint("bouncer.rows_copied")
+    crash.point("bouncer.rows_copied")
     # 2  one result per member
     counts = await work.merge(_reuse_of(settings))
     is_paid = _check_missing(batch, counts)
     # 3  verdicts
     await _finish(tools, work, settings)
-    crashpoint("bouncer.verdicts_written")
+    crash.point("bouncer.verdicts_written")
     # 4  what remains
     await work.queue_deep(prepared.deep_clients)
     await work.complete()
     await _dispose_of_missing(work, settings, is_paid=is_paid)
     # 5  counters and state
     await work.close(counts, settings.bouncer.keep_results)
-    crashpoint("bouncer.before_ingest_commit")
+    crash.point("bouncer.before_ingest_commit")
     _tell(batch, counts)
     return counts
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from validatord import metrics
+from validatord import crash, metrics
 from validatord.clock import Clock
 from validatord.errors import AddressSyntaxError
 from validatord.intake.wire import SubmittedChunk
@@ -109,6 +109,7 @@ class Submitter:
             if reading.finding is None and reading.mailbox is not None:
                 finding = self._answer(reading.mailbox, fresh, rules, wanted)
                 readings[text] = _Reading(reading.mailbox, finding)
+        crash.point("intake.before_insert")
         # 3  everything is stored in one transaction
         result = await submissions.add_chunk(self._database, _make_chunk(chunk, readings, wanted))
         metrics.count_submitted("queued", result.added - result.answered)

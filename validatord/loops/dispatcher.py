@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from loguru import logger
 
-from validatord import metrics
+from validatord import crash, metrics
 from validatord.clock import Clock
 from validatord.errors import LeaseLost, StoreAway
 from validatord.store.leases import DomainVisit
@@ -66,6 +66,8 @@ class Dispatcher:
         if room <= 0 or self.is_paused:
             return 0
         leased = await self.hands.lease(room)
+        if leased:
+            crash.point("visit.claimed")
         if self.is_paused:
             return 0  # a stop began meanwhile: what was leased is given back with everything else
         for work in leased:

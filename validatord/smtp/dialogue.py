@@ -7,7 +7,7 @@ no reply and in `Session.failure`, and the session is dead from there on.
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from validatord import metrics
+from validatord import crash, metrics
 from validatord.clock import Clock
 from validatord.errors import Disconnected, SessionFailed
 from validatord.mail.reply import Reply
@@ -215,6 +215,8 @@ class Session:
             return [self._unanswered(command) for command in group]
         self._wire.send([line for _, line in group])
         self.account.sent([stage for stage, _ in group])
+        if group[-1][0] is Stage.RCPT:
+            crash.point("visit.rcpt_sent")
         found: list[Exchange] = []
         try:
             for command in group:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from validatord import errors
+from validatord import crash, errors
 from validatord.mail.address import Mailbox
 from validatord.mail.request import Finding
 from validatord.store import outcomes, queries, rows
@@ -133,6 +133,8 @@ async def add_chunk(database: Database, chunk: Chunk) -> ChunkResult:
         added = len(new_queued) + len(new_answered)
         await connection.execute(_SQL["count_added"], submission_id, added, chunk.expected)
         await outcomes.count(connection, [(submission_id, *_outcome_of(item)) for item in new_answered])
+        crash.point("intake.before_commit")
+    crash.point("intake.after_commit")
     return ChunkResult(added, len(chunk.items) - added, len(new_answered), submission_id)
 
 

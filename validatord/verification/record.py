@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from validatord import metrics
+from validatord import crash, metrics
 from validatord.clock import Clock
 from validatord.errors import LeaseLost, StoreAway
 from validatord.store.records import VisitRecord
@@ -59,6 +59,7 @@ class Recorder:
         self._waiting.append(waiting)
         self._rows += count_rows(record)
         self._arrived.set()
+        crash.point("record.buffered")
         if self._rows >= self._flush_rows:
             self._full.set()
         await waiting.done
