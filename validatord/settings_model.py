@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from validatord.settings_bouncer import BouncerSettings
+from validatord.settings_history import HistorySettings
 from validatord.settings_types import (
     Duration,
     DurationOrZero,
@@ -247,8 +248,11 @@ class ScoreSettings(Section):
     accept_all: int = Field(default=-25, description="The domain accepts all.")
     disposable: int = Field(default=-60, description="Disposable domain.")
     role: int = Field(default=-10, description="Role account.")
-    positive_history: int = Field(default=40, description="Somebody opened or replied.")
-    hard_bounce: int = Field(default=-100, description="A campaign bounced.")
+    positive_history: int = Field(default=40, description="Somebody opened, clicked or replied; fades.")
+    hard_bounce: int = Field(default=-100, description="A campaign bounced for good; fades, see [history].")
+    soft_bounce: int = Field(default=-10, description="A campaign bounced for a while; fades.")
+    complaint: int = Field(default=-30, description="The mailbox's owner complained about our mail; fades.")
+    domain_bounces: int = Field(default=-20, description="Times the share of the domain's mail that bounced lately.")
     domain_health: int = Field(default=0, description="SPF and DMARC published (0: not counted).")
     valid_from: int = Field(default=90, ge=0, le=100, description="Surely valid.")
     accept_from: int = Field(default=70, ge=0, le=100, description="valid, or accept_all.")
@@ -340,6 +344,7 @@ class ReloadableTree(BaseModel):
     store: StoreSettings = StoreSettings()
     doctor: DoctorSettings = DoctorSettings()
     bouncer: BouncerSettings = BouncerSettings()
+    history: HistorySettings = HistorySettings()
 
     @field_validator("identities")
     @classmethod

@@ -72,13 +72,30 @@ class DomainFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """What campaigns told about a mailbox (`email_events`)."""
+class DomainWeek:
+    """What campaigns told about all mailboxes of a domain in the week that begins on `monday`."""
 
+    monday: date
     hard_bounces: int = 0
     soft_bounces: int = 0
-    opens: int = 0
-    replies: int = 0
+    signs_of_life: int = 0  # opens, clicks and replies
+    complaints: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What campaigns told about a mailbox (`email_events`): when each happened, newest first, the latest 20.
+
+    `weeks` are those of its domain, newest first. What it is worth today is `rules.history`'s.
+    """
+
+    hard_bounces: tuple[datetime, ...] = ()
+    soft_bounces: tuple[datetime, ...] = ()
+    opens: tuple[datetime, ...] = ()
+    clicks: tuple[datetime, ...] = ()
+    replies: tuple[datetime, ...] = ()
+    complaints: tuple[datetime, ...] = ()
+    weeks: tuple[DomainWeek, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
 """How sure we are that mail would arrive, 0 to 100, and what a verdict becomes by flags and history.
 
 The status comes from the decision table; weights only move the confidence inside the band of the status,
-so no sum of small things turns a refusal into an acceptance. Two facts do change a status: a disposable
-domain and a hard bounce make an accepted mailbox risky. A confidence is about acceptance: it says nothing
+so no sum of small things turns a refusal into an acceptance. Three facts do change a status: a disposable
+domain, a hard bounce and a complaint make an accepted mailbox risky. A confidence is about acceptance: it says nothing
 about permission, or that a person reads the mailbox.
 """
 
 from dataclasses import dataclass, field
 
-from validatord.mail.request import Flags, History
+from validatord.mail.request import Flags
 from validatord.mail.verdict import Reason, Status, Verdict
+from validatord.rules.history import NO_PAST, Past
 from validatord.settings import ScoreSettings
 
 _MOST = 100
@@ -19,6 +20,8 @@ _AFTER_CLEAR_REFUSAL = 0
 _AFTER_INFERRED_REFUSAL = 20
 _AFTER_WEAK_REFUSAL = 35
 _INFERRED = "postmaster_accepted"
+_OVERRIDING = -25  # points: what takes as much as the way from a sure acceptance to none overrides it
+_MANY_BOUNCES = 0.1  # of a domain's mail: from here on it is a reason by itself
 _PENALTY_OF_LOW = 15  # a low-confidence verdict that is no refusal
 
 
@@ -28,7 +31,7 @@ class ScoreFacts:
 
     verdict: Verdict
     flags: Flags = field(default_factory=Flags)
-    history: History = field(default_factory=History)
+    past: Past = NO_PAST
     has_mx: bool = False
     has_address: bool = False  # only A or AAAA: the domain is its own MX host
     is_healthy: bool = False  # SPF and DMARC are published
@@ -47,7 +50,7 @@ class Confidence:
 def score(facts: ScoreFacts, weights: ScoreSettings) -> Confidence:
     """Return confidence, reasons, status and main reason for a verdict of our own probe."""
     points = _count_points(facts, weights)
-    status, reason = _settle(facts, points, weights)
+    status, reason = _settle(facts, weights)
     lowest, highest = get_band(status, weights)
     confidence = max(lowest, min(highest, max(0, min(_MOST, points))))
     return Confidence(confidence, _list_reasons(facts, reason), status, reason)
@@ -65,17 +68,20 @@ def get_band(status: Status, weights: ScoreSettings) -> tuple[int, int]:
 
 
 def _count_points(facts: ScoreFacts, weights: ScoreSettings) -> int:
-    verdict, history = facts.verdict, facts.history
+    verdict, past = facts.verdict, facts.past
     if verdict.status is Status.INVALID:
-        return _count_refused(verdict) + (weights.positive_history if _is_positive(history) else 0)
+        return _count_refused(verdict) + round(weights.positive_history * past.sign_of_life)
     points = weights.syntax
     points += weights.mx if facts.has_mx else weights.address_only if facts.has_address else 0
     points += weights.accepted if verdict.status in _ACCEPTED else 0
     points += weights.accept_all if verdict.status is Status.ACCEPT_ALL else 0
     points += weights.disposable if facts.flags.is_disposable else 0
     points += weights.role if facts.flags.is_role else 0
-    points += weights.positive_history if _is_positive(history) else 0
-    points += weights.hard_bounce if history.hard_bounces else 0
+    points += round(weights.positive_history * past.sign_of_life)
+    points += round(weights.hard_bounce * past.hard_bounce)
+    points += round(weights.soft_bounce * past.soft_bounce)
+    points += round(weights.complaint * past.complaint)
+    points += round(weights.domain_bounces * past.domain_bounces)
     points += weights.domain_health if facts.is_healthy else 0
     return points - (_PENALTY_OF_LOW if verdict.is_low_confidence else 0)
 
@@ -86,19 +92,21 @@ def _count_refused(verdict: Verdict) -> int:
     return _AFTER_INFERRED_REFUSAL if _INFERRED in verdict.reasons else _AFTER_CLEAR_REFUSAL
 
 
-def _settle(facts: ScoreFacts, points: int, weights: ScoreSettings) -> tuple[Status, Reason]:
-    """Return what the verdict becomes; the weight of a hard bounce decides whether it counts that much."""
-    verdict = facts.verdict
+def _settle(facts: ScoreFacts, weights: ScoreSettings) -> tuple[Status, Reason]:
+    """Return what the verdict becomes; a bounce or complaint counts that much until its weight has faded."""
+    verdict, past = facts.verdict, facts.past
     if verdict.status in _ACCEPTED:
         if facts.flags.is_disposable:
             return Status.RISKY, Reason.DISPOSABLE
-        if facts.history.hard_bounces and points < weights.accept_from:
+        if weights.hard_bounce * past.hard_bounce <= _OVERRIDING:
             return Status.RISKY, Reason.HARD_BOUNCE
+        if weights.complaint * past.complaint <= _OVERRIDING:
+            return Status.RISKY, Reason.COMPLAINT
     return verdict.status, verdict.reason
 
 
 def _list_reasons(facts: ScoreFacts, reason: Reason) -> tuple[str, ...]:
-    verdict, flags, history = facts.verdict, facts.flags, facts.history
+    verdict, flags, past = facts.verdict, facts.flags, facts.past
     names = (
         "mx" if facts.has_mx else "address_only" if facts.has_address else "",
         verdict.reason.value,
@@ -108,14 +116,13 @@ def _list_reasons(facts: ScoreFacts, reason: Reason) -> tuple[str, ...]:
         "role" if flags.is_role else "",
         "free" if flags.is_free else "",
         "typo" if flags.suggestion else "",
-        "positive_history" if _is_positive(history) else "",
-        "hard_bounce" if history.hard_bounces else "",
+        "positive_history" if past.sign_of_life else "",
+        "hard_bounce" if past.hard_bounce else "",
+        "soft_bounce" if past.soft_bounce else "",
+        "complaint" if past.complaint else "",
+        "domain_bounces" if past.domain_bounces >= _MANY_BOUNCES else "",
         "domain_health" if facts.is_healthy else "",
         "low_confidence" if verdict.is_low_confidence else "",
     )
     # A name that stands twice keeps its first place.
     return tuple(dict.fromkeys(name for name in names if name))
-
-
-def _is_positive(history: History) -> bool:
-    return history.opens > 0 or history.replies > 0

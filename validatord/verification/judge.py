@@ -14,7 +14,7 @@ from validatord.mail.probe import ProbeReport
 from validatord.mail.request import Finding, History, VerificationRequest
 from validatord.mail.transcript import Transcript
 from validatord.mail.verdict import Deferral, Handover, Outcome, Reason, Status, Verdict
-from validatord.rules import decide, policy, score
+from validatord.rules import decide, history, policy, score
 from validatord.rules.identical import is_guarded
 from validatord.rules.retry import RetryPlan
 from validatord.settings import Settings
@@ -151,16 +151,16 @@ def make_finding(
     mailbox = Mailbox(request.local_part, request.domain)
     flags = tools.flags_of(mailbox)
     mx = visit.mx
+    now = tools.clock.now()
     facts = score.ScoreFacts(
         verdict=verdict,
         flags=flags,
-        history=visit.histories.get(str(mailbox), History()),
+        past=history.weigh(visit.histories.get(str(mailbox), History()), now, visit.settings.history),
         has_mx=mx is not None and bool(mx.hosts) and not mx.is_implicit,
         has_address=mx is not None and mx.is_implicit,
         is_healthy=bool(visit.facts.spf and visit.facts.dmarc),
     )
     found = score.score(facts, visit.settings.score)
-    now = tools.clock.now()
     return Finding(
         status=found.status,
         reason=found.reason,
