@@ -27,6 +27,8 @@ from validatord.loops.bouncer_driver import BouncerDriver
 from validatord.reload import reload
 from validatord.settings import Settings, SettingsHolder
 from validatord.stores import Stores, open_stores
+from validatord.web.server import WebServer
+from validatord.web.services import WebServices
 
 EXIT_IN_HASTE = 1
 _HASTE_SECONDS = 1.0
@@ -102,10 +104,15 @@ class Daemon:
 
     async def _serve(self, engine: Engine, stores: Stores) -> None:
         async with contextlib.AsyncExitStack() as stack:
+            self._submitter = self._build_submitter(engine, stores)
             tasks = [asyncio.create_task(self._reload_on_hangup(engine), name="reload")]
-            if stores.redis_url:
-                tasks.append(asyncio.create_task(self._build_intake(engine, stores).run(self._stop), name="arq intake"))
             stack.push_async_callback(_end, tasks)
+            if stores.redis_url:
+                intake = self._build_intake(self._submitter, stores)
+                tasks.append(asyncio.create_task(intake.run(self._stop), name="arq intake"))
+            if self._holder.snapshot().web.is_enabled:
+                door = await WebServer.open(self._build_services(engine, stores, self._submitter))
+                stack.push_async_callback(door.aclose)
             if self._notifier.watchdog_seconds:
                 tasks.append(asyncio.create_task(self._feed_watchdog(engine), name="watchdog"))
             _spare_the_collector()
@@ -119,13 +126,24 @@ class Daemon:
         driver = BouncerDriver(stores.database, self._holder.snapshot, engine.policy_of, self._clock, rng)
         await driver.run(self._stop, self._holder.snapshot().service.stop_grace.total_seconds())
 
-    def _build_intake(self, engine: Engine, stores: Stores) -> Intake:
-        settings = self._holder.snapshot()
-        self._submitter = Submitter(
-            stores.database, self._clock, IntakeRules.of(settings), policy_of=engine.policy_of, wake=engine.wake
+    def _build_submitter(self, engine: Engine, stores: Stores) -> Submitter:
+        rules = IntakeRules.of(self._holder.snapshot())
+        return Submitter(stores.database, self._clock, rules, policy_of=engine.policy_of, wake=engine.wake)
+
+    def _build_services(self, engine: Engine, stores: Stores, submitter: Submitter) -> WebServices:
+        return WebServices(
+            database=stores.database,
+            submitter=submitter,
+            snapshot=self._holder.snapshot,
+            clock=self._clock,
+            wake=engine.wake,
+            lanes=engine.running.tools.lanes,
         )
+
+    def _build_intake(self, submitter: Submitter, stores: Stores) -> Intake:
+        settings = self._holder.snapshot()
         rules = WorkerRules(settings.redis.queue, settings.redis.poll_delay, settings.redis.max_jobs)
-        jobs = Jobs(stores.database, self._submitter, self._clock)
+        jobs = Jobs(stores.database, submitter, self._clock)
         return Intake(
             stores.redis_url,
             stores.database,

@@ -26,6 +26,7 @@ from validatord.settings_types import (
     Section,
     Words,
 )
+from validatord.settings_web import WebSettings
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -327,6 +328,7 @@ class StaticTree(BaseModel):
     service: ServiceSettings = ServiceSettings()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
+    web: WebSettings = WebSettings()
 
 
 class ReloadableTree(BaseModel):

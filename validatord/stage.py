@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,12 @@ class SandboxAddress:
     free_domains: tuple[str, ...] = ()
 
 
+def _find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @dataclass(slots=True)
 class Stage:
     """Starts the parts in order and stops them in reverse."""
@@ -53,6 +60,12 @@ class Stage:
     sandbox_process: asyncio.subprocess.Process | None = None
     bouncer_process: asyncio.subprocess.Process | None = None
     daemon_process: asyncio.subprocess.Process | None = None
+    web_port: int = field(default_factory=_find_free_port)
+
+    @property
+    def web_url(self) -> str:
+        """Where the daemon's API and console are."""
+        return f"http://127.0.0.1:{self.web_port}"
 
     @property
     def config_path(self) -> Path:
@@ -121,6 +134,7 @@ class Stage:
             "service": {"node": "stage", "log_format": "text"},
             "database": {"url": self.dsn},
             "redis": {"url": self.redis_url, "is_enabled": bool(self.redis_url)},
+            "web": {"port": self.web_port},
             "lookup": {"resolvers": [self.sandbox.resolver], "public_addresses_only": False},
             "smtp": {"port": self.sandbox.smtp_port},
             "policy": {

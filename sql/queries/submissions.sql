@@ -114,3 +114,7 @@ SELECT
 FROM requests AS r
 INNER JOIN domain_queue AS q ON r.domain = q.domain
 WHERE r.submission_id = $1 AND r.state = 'queued';
+
+-- find_submission --
+-- One submission by its number.
+SELECT s.* FROM submissions AS s WHERE s.id = $1;

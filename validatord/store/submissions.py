@@ -186,6 +186,12 @@ async def fetch_results(database: Database, submission_id: int, after_idx: int, 
     return [_result_of(row) for row in found]
 
 
+async def find_submission(database: Database, submission_id: int) -> Submission | None:
+    """Return the submission of that number, if any."""
+    row = await database.fetch_row(_SQL["find_submission"], submission_id)
+    return _submission_of(row) if row is not None else None
+
+
 async def list_submissions(
     database: Database, limit: int = 50, *, client: str | None = None, before_id: int | None = None
 ) -> list[Submission]:

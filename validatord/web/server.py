@@ -1,0 +1,91 @@
+"""Opens and closes the HTTP door."""
+
+import asyncio
+import contextlib
+import socket
+from typing import Self
+
+from aiohttp import web
+from loguru import logger
+
+from validatord.errors import ConfigurationError
+from validatord.settings import WebSettings
+from validatord.web.app import build_app
+from validatord.web.guard import Guards
+from validatord.web.services import WebServices
+
+_LAST_ANSWERS_SECONDS = 3.0
+_LARGEST_HEADER = 16_384
+_MOST_WAITING = 512  # connections not yet accepted
+
+
+class WebServer:
+    """The open door; `url` says where."""
+
+    def __init__(self, runner: web.AppRunner, server: asyncio.Server, guards: Guards) -> None:
+        self._runner = runner
+        self._server = server
+        self._guards = guards
+        self._watch = asyncio.create_task(guards.watch(), name="slow connections")
+        host, port = server.sockets[0].getsockname()[:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def __repr__(self) -> str:
+        return f"<WebServer {self.url} {len(self._guards)} connections>"
+
+    @classmethod
+    async def open(cls, services: WebServices) -> Self:
+        """Listen.
+
+        Raises:
+            ConfigurationError: that host and port cannot be listened on.
+        """
+        settings = services.snapshot().web
+        guards = Guards(lambda: services.snapshot().web, services.clock)
+        app = build_app(services)
+        app.middlewares.insert(0, guards.mark_busy)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=settings.idle_timeout.total_seconds(),
+            shutdown_timeout=_LAST_ANSWERS_SECONDS,
+            max_field_size=_LARGEST_HEADER,
+        )
+        await runner.setup()
+        try:
+            server = await _listen(settings, guards, runner)
+        except OSError as error:
+            await runner.cleanup()
+            reason = error.strerror or str(error)
+            raise ConfigurationError(
+                [f"web: cannot listen on {settings.host} port {settings.port}: {reason}"]
+            ) from None
+        opened = cls(runner, server, guards)
+        logger.bind(url=opened.url).info("listening")
+        return opened
+
+    async def aclose(self) -> None:
+        """Take no more connections, let answers that are under way end for a moment, cut the rest."""
+        self._server.close()
+        await self._runner.cleanup()
+        self._guards.cut_all()
+        self._watch.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._watch
+
+
+async def _listen(settings: WebSettings, guards: Guards, runner: web.AppRunner) -> asyncio.Server:
+    handler = runner.server
+    if handler is None:
+        msg = "the runner has no server"
+        raise RuntimeError(msg)
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(
+        lambda: guards.wrap(handler()),
+        settings.host,
+        settings.port,
+        backlog=_MOST_WAITING,
+        family=socket.AF_UNSPEC,
+        reuse_address=True,
+    )
