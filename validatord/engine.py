@@ -21,7 +21,8 @@ from validatord.loops.dispatcher import Dispatcher, Hands
 from validatord.loops.housekeeper import Housekeeper
 from validatord.loops.loop import Loop
 from validatord.loops.node import Node
-from validatord.pacing.lane import BookRules, LaneBook
+from validatord.pacing.book import LaneBook
+from validatord.pacing.limits import BookRules
 from validatord.rules import policy
 from validatord.rules.policy import ClientPolicy
 from validatord.rules.risk import RiskLists

@@ -13,8 +13,9 @@ from tests.fakes.clock import FakeClock, settle
 from validatord.errors import GateClosed
 from validatord.mail.probe import Signal
 from validatord.mail.provider import MXProvider, Pace
+from validatord.pacing.book import LaneBook
 from validatord.pacing.breaker import State
-from validatord.pacing.lane import Lane, LaneBook, lane_name
+from validatord.pacing.lane import Lane, lane_name
 from validatord.pacing.limits import BookRules, LaneRules
 from validatord.settings import PacingSettings
 
