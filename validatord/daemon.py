@@ -150,7 +150,8 @@ class Daemon:
             jobs,
             self._clock,
             rules,
-            high_water=lambda: self._holder.snapshot().store.high_water,
+            marks=lambda: self._holder.snapshot().store.marks,
+            find_pause=engine.running.pauses.find_intake_pause,
         )
 
     def _listen(self) -> None:

@@ -302,11 +302,24 @@ class StoreSettings(Section):
     )
     keep_requests: Duration = Field(default=timedelta(days=90), description="How long finished requests are kept.")
     high_water: int = Field(
-        default=2_000_000, ge=1000, description="Unfinished requests above which arq intake pauses."
+        default=2_000_000, ge=1000, description="Unfinished requests above which no more work is taken in …"
     )
+    low_water: int = Field(default=0, ge=0, description="… until so many are left; 0: nine tenths of it.")
     metrics_log_every: int = Field(
         default=0, ge=0, description="Log the counts after every so many verdicts; 0: never."
     )
+
+    @model_validator(mode="after")
+    def _check_marks(self) -> Self:
+        if self.low_water > self.high_water:
+            msg = "low_water is above high_water"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def marks(self) -> tuple[int, int]:
+        """The high and the low water mark."""
+        return self.high_water, self.low_water or self.high_water * 9 // 10
 
 
 class DoctorSettings(Section):

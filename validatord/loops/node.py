@@ -24,7 +24,8 @@ from validatord.store.nodes import NodeLock
 class Node:
     """This node in the ledger.
 
-    `visited` tells the domains whose visits run; `find_full_lanes` those lanes that take no more visits.
+    `visited` tells the domains whose visits run; `find_full_lanes` those lanes that take no more visits;
+    `find_resting` the domains an operator has paused, or None where nobody is asked at all.
     `fenced` is set for good when another process has taken the node: then nothing may go on.
     """
 
@@ -33,6 +34,7 @@ class Node:
         self.fenced = asyncio.Event()
         self.visited: Callable[[], Collection[str]] = tuple
         self.find_full_lanes: Callable[[], Sequence[str]] = tuple
+        self.find_resting: Callable[[], Sequence[str] | None] = tuple
         self._database = database
         self._snapshot = snapshot
         self._clock = clock
@@ -52,6 +54,9 @@ class Node:
         if self._may_have_orphans:
             await leases.release_others(self._database, self.lock.node, self.lock.epoch, self.visited())
             self._may_have_orphans = False
+        resting = self.find_resting()
+        if resting is None:
+            return ()
         settings = self._snapshot()
         spec = LeaseSpec(
             node=self.lock.node,
@@ -61,6 +66,7 @@ class Node:
             per_lane=settings.pacing.sessions + 1,
             lease=settings.store.lease,
             busy_lanes=self.find_full_lanes(),
+            resting=resting,
         )
         began = self._clock.monotonic()
         try:

@@ -114,10 +114,9 @@ class LaneBook:
 
     # --- what an operator says ----------------------------------------------------------------
 
-    @property
-    def paused(self) -> frozenset[str]:
-        """The lanes, or providers for all identities, that an operator has paused."""
-        return self._paused.names
+    def list_paused(self) -> frozenset[str]:
+        """Return the names of all lanes in use that an operator has paused, and those paused by name."""
+        return self._paused.names | {name for name in self._lanes if self._paused.has(name)}
 
     def pause(self, names: Collection[str]) -> None:
         """Shut exactly these lanes until told otherwise; a provider's key alone means it for every identity."""
