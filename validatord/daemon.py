@@ -10,7 +10,8 @@ import gc
 import os
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from uuid import UUID
 
 from loguru import logger
 
@@ -22,8 +23,12 @@ from validatord.intake.arq_worker import WorkerRules
 from validatord.intake.jobs import Jobs
 from validatord.intake.submit import IntakeRules, Submitter
 from validatord.intake.supervisor import Intake
+from validatord.intake.wire import SubmittedChunk
 from validatord.logs import Seldom, set_up_logs
+from validatord.loops import reverifier
 from validatord.loops.bouncer_driver import BouncerDriver
+from validatord.loops.loop import Loop
+from validatord.mail.request import Priority
 from validatord.reload import reload
 from validatord.settings import Settings, SettingsHolder
 from validatord.stores import Stores, open_stores
@@ -32,6 +37,7 @@ from validatord.web.services import WebServices
 
 EXIT_IN_HASTE = 1
 _HASTE_SECONDS = 1.0
+_UPKEEP_SECONDS = 3600.0
 _STORE_SECONDS = 1.0  # between two tries to reach PostgreSQL at the start
 
 
@@ -105,10 +111,13 @@ class Daemon:
     async def _serve(self, engine: Engine, stores: Stores) -> None:
         async with contextlib.AsyncExitStack() as stack:
             self._submitter = self._build_submitter(engine, stores)
-            tasks = [asyncio.create_task(self._reload_on_hangup(engine), name="reload")]
+            tasks = [
+                asyncio.create_task(self._reload_on_hangup(engine), name="reload"),
+                asyncio.create_task(self._build_upkeep(self._submitter, stores).run(self._stop), name="upkeep"),
+            ]
             stack.push_async_callback(_end, tasks)
             if stores.redis_url:
-                intake = self._build_intake(self._submitter, stores)
+                intake = self._build_intake(engine, stores, self._submitter)
                 tasks.append(asyncio.create_task(intake.run(self._stop), name="arq intake"))
             if self._holder.snapshot().web.is_enabled:
                 door = await WebServer.open(self._build_services(engine, stores, self._submitter))
@@ -140,7 +149,17 @@ class Daemon:
             lanes=engine.running.tools.lanes,
         )
 
-    def _build_intake(self, submitter: Submitter, stores: Stores) -> Intake:
+    def _build_upkeep(self, submitter: Submitter, stores: Stores) -> Loop:
+        async def submit(submission: str, place: int, emails: Sequence[str], contacts: Sequence[UUID]) -> None:
+            names = (reverifier.CLIENT, submission)
+            await submitter.submit(SubmittedChunk(*names, tuple(emails), place, tuple(contacts), Priority.LOW))
+
+        settings = self._holder.snapshot
+        upkeep = reverifier.Reverifier(stores.database, settings, settings().service.node, self._clock, submit)
+        rng = random.Random()  # noqa: S311 spreads waits
+        return Loop("upkeep", upkeep.run_once, self._clock, interval_seconds=lambda: _UPKEEP_SECONDS, rng=rng)
+
+    def _build_intake(self, engine: Engine, stores: Stores, submitter: Submitter) -> Intake:
         settings = self._holder.snapshot()
         rules = WorkerRules(settings.redis.queue, settings.redis.poll_delay, settings.redis.max_jobs)
         jobs = Jobs(stores.database, submitter, self._clock)

@@ -200,7 +200,7 @@ class Engine:
             return 0
 
         store = self.snapshot().store
-        housekeeper = Housekeeper(self.database, lambda: self.snapshot().store.keep_requests)
+        housekeeper = Housekeeper(self.database, self.snapshot)
         plans: dict[str, tuple[Callable[[], Coroutine[Any, Any, int]], Callable[[], float]]] = {
             "node lock": (node.keep_lock, lambda: _LOCK_SECONDS),
             "dispatcher": (dispatcher.run_once, lambda: self._seconds("dispatch_interval")),

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from validatord.settings_bouncer import BouncerSettings
 from validatord.settings_history import HistorySettings
+from validatord.settings_queue import UpkeepSettings
 from validatord.settings_types import (
     Duration,
     DurationOrZero,
@@ -357,6 +358,7 @@ class ReloadableTree(BaseModel):
     score: ScoreSettings = ScoreSettings()
     policy: PolicySettings = PolicySettings()
     store: StoreSettings = StoreSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
     doctor: DoctorSettings = DoctorSettings()
     bouncer: BouncerSettings = BouncerSettings()
     history: HistorySettings = HistorySettings()
