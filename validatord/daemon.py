@@ -32,7 +32,7 @@ from validatord.mail.request import Priority
 from validatord.reload import reload
 from validatord.settings import Settings, SettingsHolder
 from validatord.stores import Stores, open_stores
-from validatord.web.server import WebServer
+from validatord.web.server import WebDoor
 from validatord.web.services import WebServices
 
 EXIT_IN_HASTE = 1
@@ -120,8 +120,9 @@ class Daemon:
                 intake = self._build_intake(engine, stores, self._submitter)
                 tasks.append(asyncio.create_task(intake.run(self._stop), name="arq intake"))
             if self._holder.snapshot().web.is_enabled:
-                door = await WebServer.open(self._build_services(engine, stores, self._submitter))
+                door = WebDoor(self._build_services(engine, stores, self._submitter))
                 stack.push_async_callback(door.aclose)
+                await door.open()
             if self._notifier.watchdog_seconds:
                 tasks.append(asyncio.create_task(self._feed_watchdog(engine), name="watchdog"))
             _spare_the_collector()
