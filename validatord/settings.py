@@ -20,7 +20,6 @@ from validatord.settings_model import (
     BouncerSettings,
     DatabaseSettings,
     FreshnessSettings,
-    HistorySettings,
     IdentitySettings,
     LookupSettings,
     PacingSettings,
@@ -35,7 +34,6 @@ from validatord.settings_model import (
     SMTPSettings,
     StaticTree,
     StoreSettings,
-    WebSettings,
 )
 from validatord.settings_sources import Layer
 from validatord.settings_types import Duration, format_duration, parse_duration
@@ -46,7 +44,6 @@ __all__ = [
     "DatabaseSettings",
     "Duration",
     "FreshnessSettings",
-    "HistorySettings",
     "IdentitySettings",
     "LookupSettings",
     "PacingSettings",
@@ -62,7 +59,6 @@ __all__ = [
     "SettingsHolder",
     "StaticTree",
     "StoreSettings",
-    "WebSettings",
     "find_file",
     "format_duration",
     "load_settings",

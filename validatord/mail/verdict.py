@@ -89,7 +89,6 @@ class Reason(StrEnum):
     MAILBOX_FULL = "mailbox_full"
     DISPOSABLE = "disposable"
     HARD_BOUNCE = "hard_bounce"
-    COMPLAINT = "complaint"
     LOW_DELIVERABILITY = "low_deliverability"
     LOW_QUALITY = "low_quality"
     # unknown, and the reasons of deferrals

@@ -39,7 +39,6 @@ class LeaseSpec:
     per_lane: int
     lease: timedelta
     busy_lanes: Sequence[str] = ()
-    resting: Sequence[str] = ()  # domains
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +58,14 @@ class DomainVisit:
 
 async def lease_domains(database: Database, spec: LeaseSpec) -> list[DomainVisit]:
     """Lease due domains and take their due requests, in one transaction."""
-    if not await database.fetch_value(_SQL["has_due"], list(spec.busy_lanes), list(spec.resting)):
+    if not await database.fetch_value(_SQL["has_due"], list(spec.busy_lanes)):
         return []
     async with database.transaction() as connection:
         candidates = max(spec.limit * _MORE_CANDIDATES, _LEAST_CANDIDATES)
-        how_much = (spec.limit, spec.per_lane, spec.lease, list(spec.busy_lanes), candidates, list(spec.resting))
-        leased = await connection.fetch(_SQL["lease_domains"], spec.node, spec.epoch, *how_much)
+        who = (spec.node, spec.epoch)
+        leased = await connection.fetch(
+            _SQL["lease_domains"], *who, spec.limit, spec.per_lane, spec.lease, list(spec.busy_lanes), candidates
+        )
         if not leased:
             return []
         lanes = {row["domain"]: row["lane"] for row in leased}

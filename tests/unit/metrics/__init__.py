@@ -1,1 +1,0 @@
-"""Figures: what may be told, and what is read of them."""
