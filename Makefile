@@ -9,13 +9,13 @@ PYTEST := $(BIN)/pytest $(PYTEST_ARGS)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: demo test serve bench venv check fix lint types words unit integration acceptance campaign interop config-example constraints help
+.PHONY: demo test serve bench venv check fix lint types words unit integration acceptance chaos campaign interop config-example constraints help
 
 demo: .venv/.installed ## Show everything on this machine; KEEP=1 leaves it running and says where
 	$(BIN)/validatord demo $(if $(KEEP),--keep)
 
 test: .venv/.installed-dev ## Run every test but the interoperability ones
-	$(PYTEST) tests/house tests/unit tests/integration tests/acceptance
+	$(PYTEST) tests/house tests/unit tests/integration tests/acceptance tests/chaos
 
 serve: .venv/.installed ## Run the daemon here, with a PostgreSQL and a Redis of its own unless others are configured
 	$(BIN)/validatord serve
@@ -50,6 +50,9 @@ integration: .venv/.installed-dev ## Run the tests against a real PostgreSQL and
 
 acceptance: .venv/.installed-dev ## Run the tests of the whole daemon
 	$(PYTEST) tests/acceptance
+
+chaos: .venv/.installed-dev ## Run every fault against a whole daemon: servers away, networks cut, kills by the hundred (an hour)
+	$(PYTEST) tests/chaos -m "campaign or not campaign"
 
 campaign: .venv/.installed-dev ## Run the long tests of faults: kills by the hundred, restarts, a fresh installation (an hour, and a network)
 	$(PYTEST) tests -m campaign

@@ -10,7 +10,8 @@ import gc
 import os
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from uuid import UUID
 
 from loguru import logger
 
@@ -22,14 +23,21 @@ from validatord.intake.arq_worker import WorkerRules
 from validatord.intake.jobs import Jobs
 from validatord.intake.submit import IntakeRules, Submitter
 from validatord.intake.supervisor import Intake
+from validatord.intake.wire import SubmittedChunk
 from validatord.logs import Seldom, set_up_logs
+from validatord.loops import reverifier
 from validatord.loops.bouncer_driver import BouncerDriver
+from validatord.loops.loop import Loop
+from validatord.mail.request import Priority
 from validatord.reload import reload
 from validatord.settings import Settings, SettingsHolder
 from validatord.stores import Stores, open_stores
+from validatord.web.server import WebDoor
+from validatord.web.services import WebServices
 
 EXIT_IN_HASTE = 1
 _HASTE_SECONDS = 1.0
+_UPKEEP_SECONDS = 3600.0
 _STORE_SECONDS = 1.0  # between two tries to reach PostgreSQL at the start
 
 
@@ -102,10 +110,19 @@ class Daemon:
 
     async def _serve(self, engine: Engine, stores: Stores) -> None:
         async with contextlib.AsyncExitStack() as stack:
-            tasks = [asyncio.create_task(self._reload_on_hangup(engine), name="reload")]
-            if stores.redis_url:
-                tasks.append(asyncio.create_task(self._build_intake(engine, stores).run(self._stop), name="arq intake"))
+            self._submitter = self._build_submitter(engine, stores)
+            tasks = [
+                asyncio.create_task(self._reload_on_hangup(engine), name="reload"),
+                asyncio.create_task(self._build_upkeep(self._submitter, stores).run(self._stop), name="upkeep"),
+            ]
             stack.push_async_callback(_end, tasks)
+            if stores.redis_url:
+                intake = self._build_intake(engine, stores, self._submitter)
+                tasks.append(asyncio.create_task(intake.run(self._stop), name="arq intake"))
+            if self._holder.snapshot().web.is_enabled:
+                door = WebDoor(self._build_services(engine, stores, self._submitter))
+                stack.push_async_callback(door.aclose)
+                await door.open()
             if self._notifier.watchdog_seconds:
                 tasks.append(asyncio.create_task(self._feed_watchdog(engine), name="watchdog"))
             _spare_the_collector()
@@ -119,20 +136,42 @@ class Daemon:
         driver = BouncerDriver(stores.database, self._holder.snapshot, engine.policy_of, self._clock, rng)
         await driver.run(self._stop, self._holder.snapshot().service.stop_grace.total_seconds())
 
-    def _build_intake(self, engine: Engine, stores: Stores) -> Intake:
-        settings = self._holder.snapshot()
-        self._submitter = Submitter(
-            stores.database, self._clock, IntakeRules.of(settings), policy_of=engine.policy_of, wake=engine.wake
+    def _build_submitter(self, engine: Engine, stores: Stores) -> Submitter:
+        rules = IntakeRules.of(self._holder.snapshot())
+        return Submitter(stores.database, self._clock, rules, policy_of=engine.policy_of, wake=engine.wake)
+
+    def _build_services(self, engine: Engine, stores: Stores, submitter: Submitter) -> WebServices:
+        return WebServices(
+            database=stores.database,
+            submitter=submitter,
+            snapshot=self._holder.snapshot,
+            clock=self._clock,
+            wake=engine.wake,
+            lanes=engine.running.tools.lanes,
         )
+
+    def _build_upkeep(self, submitter: Submitter, stores: Stores) -> Loop:
+        async def submit(submission: str, place: int, emails: Sequence[str], contacts: Sequence[UUID]) -> None:
+            names = (reverifier.CLIENT, submission)
+            await submitter.submit(SubmittedChunk(*names, tuple(emails), place, tuple(contacts), Priority.LOW))
+
+        settings = self._holder.snapshot
+        upkeep = reverifier.Reverifier(stores.database, settings, settings().service.node, self._clock, submit)
+        rng = random.Random()  # noqa: S311 spreads waits
+        return Loop("upkeep", upkeep.run_once, self._clock, interval_seconds=lambda: _UPKEEP_SECONDS, rng=rng)
+
+    def _build_intake(self, engine: Engine, stores: Stores, submitter: Submitter) -> Intake:
+        settings = self._holder.snapshot()
         rules = WorkerRules(settings.redis.queue, settings.redis.poll_delay, settings.redis.max_jobs)
-        jobs = Jobs(stores.database, self._submitter, self._clock)
+        jobs = Jobs(stores.database, submitter, self._clock)
         return Intake(
             stores.redis_url,
             stores.database,
             jobs,
             self._clock,
             rules,
-            high_water=lambda: self._holder.snapshot().store.high_water,
+            marks=lambda: self._holder.snapshot().store.marks,
+            find_pause=engine.running.pauses.find_intake_pause,
         )
 
     def _listen(self) -> None:

@@ -21,7 +21,9 @@ from validatord.loops.dispatcher import Dispatcher, Hands
 from validatord.loops.housekeeper import Housekeeper
 from validatord.loops.loop import Loop
 from validatord.loops.node import Node
-from validatord.pacing.lane import BookRules, LaneBook
+from validatord.loops.pauses import Pauses
+from validatord.pacing.book import LaneBook
+from validatord.pacing.limits import BookRules
 from validatord.rules import policy
 from validatord.rules.policy import ClientPolicy
 from validatord.rules.risk import RiskLists
@@ -37,6 +39,7 @@ _POLICY_SECONDS = 15.0
 _HOUSEKEEPER_SECONDS = 3600.0
 _POOL_SECONDS = 1.0
 _LOCK_SECONDS = 0.5
+_PAUSES_SECONDS = 30.0  # in case a notification was lost
 _LAST_WRITE_SECONDS = 1.0
 _NO_POLICY = ClientPolicy()
 
@@ -50,6 +53,7 @@ class _Running:
     tools: Tools
     visitor: Visitor
     dispatcher: Dispatcher
+    pauses: Pauses
     loops: dict[str, Loop]
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
@@ -99,6 +103,7 @@ class Engine:
         try:
             self._running = await self._build(Node(self.database, lock, self.snapshot, self.clock))
             await self._load_policies()
+            await self._running.pauses.run_once()
         except BaseException:
             await lock.aclose()
             raise
@@ -165,7 +170,10 @@ class Engine:
         dispatcher = self._build_dispatcher(node, visitor)
         node.visited = dispatcher.active.keys
         node.find_full_lanes = lambda: find_full_lanes(tools.lanes)
-        running = _Running(node, resolver, tools, visitor, dispatcher, self._build_loops(node, tools, dispatcher))
+        pauses = Pauses(self.database, tools.lanes.pause, tools.lanes.reset, self.wake)
+        node.find_resting = lambda: None if pauses.is_verification_paused else pauses.domains
+        loops = self._build_loops(node, tools, dispatcher, pauses)
+        running = _Running(node, resolver, tools, visitor, dispatcher, pauses, loops)
         dispatcher.wake = running.loops["dispatcher"].wake
         return running
 
@@ -186,13 +194,13 @@ class Engine:
             lambda: self.snapshot().pacing.global_concurrency,
         )
 
-    def _build_loops(self, node: Node, tools: Tools, dispatcher: Dispatcher) -> dict[str, Loop]:
+    def _build_loops(self, node: Node, tools: Tools, dispatcher: Dispatcher, pauses: Pauses) -> dict[str, Loop]:
         async def sweep_pool() -> int:
             await tools.pool.close_expired()
             return 0
 
         store = self.snapshot().store
-        housekeeper = Housekeeper(self.database, lambda: self.snapshot().store.keep_requests)
+        housekeeper = Housekeeper(self.database, self.snapshot)
         plans: dict[str, tuple[Callable[[], Coroutine[Any, Any, int]], Callable[[], float]]] = {
             "node lock": (node.keep_lock, lambda: _LOCK_SECONDS),
             "dispatcher": (dispatcher.run_once, lambda: self._seconds("dispatch_interval")),
@@ -200,6 +208,7 @@ class Engine:
             "reaper": (node.reap, lambda: self._seconds("reap_interval")),
             "pool": (sweep_pool, lambda: _POOL_SECONDS),
             "lane snapshots": (self._save_lanes, lambda: _SNAPSHOT_SECONDS),
+            "pauses": (pauses.run_once, lambda: _PAUSES_SECONDS),
             "policies": (self._load_policies, lambda: _POLICY_SECONDS),
             "housekeeper": (housekeeper.run_once, lambda: _HOUSEKEEPER_SECONDS),
         }
@@ -210,18 +219,22 @@ class Engine:
         jobs: dict[str, Coroutine[Any, Any, None]] = {
             name: loop.run(running.stop) for name, loop in running.loops.items()
         }
-        return jobs | {"recorder": running.tools.recorder.run(), "lane watch": self._watch_lanes()}
+        return jobs | {
+            "recorder": running.tools.recorder.run(),
+            "lane watch": self._watch(running.tools.lanes.changed, "dispatcher"),  # a lane has room again
+            "operator watch": self._watch(running.node.lock.heard, "pauses"),
+        }
 
-    async def _watch_lanes(self) -> None:
-        """Wake the dispatcher when a lane has room again."""
-        changed = self.running.tools.lanes.changed
-        while not self.running.stop.is_set():
-            waits = [asyncio.ensure_future(event.wait()) for event in (changed, self.running.stop)]
+    async def _watch(self, event: asyncio.Event, loop_name: str) -> None:
+        """Wake a loop whenever something happens."""
+        running = self.running
+        while not running.stop.is_set():
+            waits = [asyncio.ensure_future(one.wait()) for one in (event, running.stop)]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
-            changed.clear()
-            self.wake()
+            event.clear()
+            running.loops[loop_name].wake()
 
     def _seconds(self, name: str) -> float:
         interval: timedelta = getattr(self.snapshot().store, name)
@@ -259,5 +272,9 @@ async def _end(tasks: Sequence[asyncio.Task[None]], patience_seconds: float) -> 
 
 
 def find_full_lanes(book: LaneBook) -> tuple[str, ...]:
-    """Name the lanes that take no further visit now; those with a closed gate are visited to be told so."""
-    return tuple(name for name in book.busy() if (lane := book.find(name)) is None or lane.retry_at() is None)
+    """Name the lanes that take no further visit now.
+
+    Those with a closed gate are visited to be told so, unless an operator closed it: that may last.
+    """
+    full = [name for name in book.busy() if (lane := book.find(name)) is None or lane.retry_at() is None]
+    return tuple({*full, *book.list_paused()})

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from validatord import errors, settings_text
-from validatord.settings import ReloadableTree, Settings, StaticTree
+from validatord.settings import ReloadableTree, Settings, StaticTree, WebSettings
 
 # Static sections hold these for the reader's sake; nothing is built from them that a reload could not change.
-_LIVE = {"service": ("log_level", "log_format", "stop_grace")}
+_STARTED_WITH = {"is_enabled", "host", "port", "max_connections", "max_connections_per_address", "idle_timeout"}
+_LIVE = {
+    "service": ("log_level", "log_format", "stop_grace"),
+    "web": tuple(name for name in WebSettings.model_fields if name not in _STARTED_WITH),
+}
 
 
 @dataclass(frozen=True, slots=True)

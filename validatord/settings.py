@@ -20,6 +20,7 @@ from validatord.settings_model import (
     BouncerSettings,
     DatabaseSettings,
     FreshnessSettings,
+    HistorySettings,
     IdentitySettings,
     LookupSettings,
     PacingSettings,
@@ -34,6 +35,7 @@ from validatord.settings_model import (
     SMTPSettings,
     StaticTree,
     StoreSettings,
+    WebSettings,
 )
 from validatord.settings_sources import Layer
 from validatord.settings_types import Duration, format_duration, parse_duration
@@ -44,6 +46,7 @@ __all__ = [
     "DatabaseSettings",
     "Duration",
     "FreshnessSettings",
+    "HistorySettings",
     "IdentitySettings",
     "LookupSettings",
     "PacingSettings",
@@ -59,6 +62,7 @@ __all__ = [
     "SettingsHolder",
     "StaticTree",
     "StoreSettings",
+    "WebSettings",
     "find_file",
     "format_duration",
     "load_settings",

@@ -10,6 +10,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from validatord.settings_bouncer import BouncerSettings
+from validatord.settings_history import HistorySettings
+from validatord.settings_queue import UpkeepSettings
 from validatord.settings_types import (
     Duration,
     DurationOrZero,
@@ -25,6 +27,7 @@ from validatord.settings_types import (
     Section,
     Words,
 )
+from validatord.settings_web import WebSettings
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -247,12 +250,12 @@ class ScoreSettings(Section):
     accept_all: int = Field(default=-25, description="The domain accepts all.")
     disposable: int = Field(default=-60, description="Disposable domain.")
     role: int = Field(default=-10, description="Role account.")
-    positive_history: int = Field(default=40, description="Somebody opened or replied.")
-    hard_bounce: int = Field(default=-100, description="A campaign bounced.")
+    positive_history: int = Field(default=40, description="Somebody opened, clicked or replied; fades.")
+    hard_bounce: int = Field(default=-100, description="A campaign bounced for good; fades, see [history].")
+    soft_bounce: int = Field(default=-10, description="A campaign bounced for a while; fades.")
+    complaint: int = Field(default=-30, description="The mailbox's owner complained about our mail; fades.")
+    domain_bounces: int = Field(default=-20, description="Times the share of the domain's mail that bounced lately.")
     domain_health: int = Field(default=0, description="SPF and DMARC published (0: not counted).")
-    low_confidence: int = Field(default=-15, description="Weak evidence, where it is no refusal.")
-    inferred_refusal: int = Field(default=20, ge=0, description="What a refusal leaves that was only inferred …")
-    weak_refusal: int = Field(default=35, ge=0, description="… or not repeated; a clear one leaves nothing.")
     valid_from: int = Field(default=90, ge=0, le=100, description="Surely valid.")
     accept_from: int = Field(default=70, ge=0, le=100, description="valid, or accept_all.")
     unknown_from: int = Field(default=40, ge=0, le=100, description="unknown or risky; below: invalid.")
@@ -300,11 +303,24 @@ class StoreSettings(Section):
     )
     keep_requests: Duration = Field(default=timedelta(days=90), description="How long finished requests are kept.")
     high_water: int = Field(
-        default=2_000_000, ge=1000, description="Unfinished requests above which arq intake pauses."
+        default=2_000_000, ge=1000, description="Unfinished requests above which no more work is taken in …"
     )
+    low_water: int = Field(default=0, ge=0, description="… until so many are left; 0: nine tenths of it.")
     metrics_log_every: int = Field(
         default=0, ge=0, description="Log the counts after every so many verdicts; 0: never."
     )
+
+    @model_validator(mode="after")
+    def _check_marks(self) -> Self:
+        if self.low_water > self.high_water:
+            msg = "low_water is above high_water"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def marks(self) -> tuple[int, int]:
+        """The high and the low water mark."""
+        return self.high_water, self.low_water or self.high_water * 9 // 10
 
 
 class DoctorSettings(Section):
@@ -326,6 +342,7 @@ class StaticTree(BaseModel):
     service: ServiceSettings = ServiceSettings()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
+    web: WebSettings = WebSettings()
 
 
 class ReloadableTree(BaseModel):
@@ -341,8 +358,10 @@ class ReloadableTree(BaseModel):
     score: ScoreSettings = ScoreSettings()
     policy: PolicySettings = PolicySettings()
     store: StoreSettings = StoreSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
     doctor: DoctorSettings = DoctorSettings()
     bouncer: BouncerSettings = BouncerSettings()
+    history: HistorySettings = HistorySettings()
 
     @field_validator("identities")
     @classmethod

@@ -17,7 +17,7 @@ from validatord import errors
 
 PREFIX = "VALIDATORD_"
 # Names with our prefix that are not settings.
-OTHER_NAMES = frozenset({"VALIDATORD_CONFIG", "VALIDATORD_CRASHPOINT", "VALIDATORD_URL", "VALIDATORD_API_KEY"})
+OTHER_NAMES = frozenset({"VALIDATORD_CONFIG", "VALIDATORD_CRASH_POINT", "VALIDATORD_URL", "VALIDATORD_API_KEY"})
 _LARGEST_FILE = 1_000_000
 
 Values = dict[str, Any]

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,12 @@ class SandboxAddress:
     free_domains: tuple[str, ...] = ()
 
 
+def _find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @dataclass(slots=True)
 class Stage:
     """Starts the parts in order and stops them in reverse."""
@@ -48,10 +55,17 @@ class Stage:
     redis: EmbeddedRedis | None = None
     dsn: str = ""
     redis_url: str = ""
+    environment: dict[str, str] = field(default_factory=dict[str, str])  # of the daemon, beside this process's own
     sandbox: SandboxAddress | None = None
     sandbox_process: asyncio.subprocess.Process | None = None
     bouncer_process: asyncio.subprocess.Process | None = None
     daemon_process: asyncio.subprocess.Process | None = None
+    web_port: int = field(default_factory=_find_free_port)
+
+    @property
+    def web_url(self) -> str:
+        """Where the daemon's API and console are."""
+        return f"http://127.0.0.1:{self.web_port}"
 
     @property
     def config_path(self) -> Path:
@@ -120,6 +134,7 @@ class Stage:
             "service": {"node": "stage", "log_format": "text"},
             "database": {"url": self.dsn},
             "redis": {"url": self.redis_url, "is_enabled": bool(self.redis_url)},
+            "web": {"port": self.web_port},
             "lookup": {"resolvers": [self.sandbox.resolver], "public_addresses_only": False},
             "smtp": {"port": self.sandbox.smtp_port},
             "policy": {
@@ -149,6 +164,12 @@ class Stage:
 
     async def start_daemon(self) -> None:
         """Start the daemon and wait until its node is seen in the ledger."""
+        await self.launch_daemon()
+        assert self.daemon_process is not None  # noqa: S101 it was launched above
+        await self._wait_for_node(self.daemon_process)
+
+    async def launch_daemon(self) -> None:
+        """Start the daemon and wait for nothing."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("VALIDATORD_")}
         with self.log_path.open("ab") as log:
             self.daemon_process = await asyncio.create_subprocess_exec(
@@ -160,11 +181,9 @@ class Stage:
                 "serve",
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=environment | self.environment,
                 preexec_fn=make_death_bond(signal.SIGTERM),
             )
-
-        await self._wait_for_node(self.daemon_process)
 
     async def _wait_for_node(self, process: asyncio.subprocess.Process) -> None:
         database = await Database.open(self.dsn, pool_size=2)

@@ -1,5 +1,5 @@
 -- has_due --
--- Whether any domain is due whose lane is not busy: one cheap statement while there is nothing to do.
+-- Whether any domain is due that does not rest and whose lane is not busy: one cheap statement while there is nothing to do.
 WITH RECURSIVE level (priority) AS (
     (
         SELECT q.priority FROM domain_queue AS q
@@ -19,11 +19,13 @@ SELECT EXISTS (
     SELECT
     FROM level
     INNER JOIN domain_queue AS q ON level.priority = q.priority
-    WHERE q.next_due <= now() AND q.leased_until IS NULL AND q.lane <> ALL ($1::text[])
+    WHERE
+        q.next_due <= now() AND q.leased_until IS NULL AND q.lane <> ALL ($1::text[])
+        AND q.domain <> ALL ($2::text[])
 );
 
 -- lease_domains --
--- Lease due domains, urgent ones first, at most some of one known lane, none of a busy lane.
+-- Lease due domains, urgent ones first, at most some of one known lane, none of a busy lane, none that rests.
 WITH RECURSIVE level (priority) AS (
     (
         SELECT q.priority FROM domain_queue AS q
@@ -48,7 +50,7 @@ candidate AS MATERIALIZED (
         FROM domain_queue AS q
         WHERE
             q.priority = level.priority AND q.next_due <= now() AND q.leased_until IS NULL
-            AND q.lane <> ALL ($6::text[])
+            AND q.lane <> ALL ($6::text[]) AND q.domain <> ALL ($8::text[])
         ORDER BY q.next_due
         LIMIT $7
     ) AS due

@@ -19,8 +19,8 @@ from typing import Any
 
 from tests.integration.store import ledger
 from validatord.cli.intake import Wanted, submit_rows
-from validatord.cli.reading import InputRow
 from validatord.embedded.postgres import FAST_AND_LOOSE, EmbeddedPostgres
+from validatord.intake.reading import InputRow
 from validatord.sandbox.command import Scenario
 from validatord.sandbox.worlds import Sample
 from validatord.settings import Settings

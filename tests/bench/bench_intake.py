@@ -54,7 +54,7 @@ def build(database: Database, redis_url: str) -> tuple[Jobs, Intake]:
     settings, clock = Settings(), SystemClock()
     jobs = Jobs(database, Submitter(database, clock, IntakeRules.of(settings)), clock)
     rules = WorkerRules(client.DEFAULT_QUEUE, settings.redis.poll_delay, settings.redis.max_jobs)
-    return jobs, Intake(redis_url, database, jobs, clock, rules, lambda: settings.store.high_water)
+    return jobs, Intake(redis_url, database, jobs, clock, rules, lambda: settings.store.marks)
 
 
 async def watch(jobs: Jobs, count: int) -> float:

@@ -50,7 +50,7 @@ def start(order: Order) -> Any:
 
 
 def _run(order: Order) -> None:
-    os.environ["VALIDATORD_CRASHPOINT"] = order.crashpoint
+    os.environ["VALIDATORD_CRASH_POINT"] = order.crashpoint
     logger.remove()
     asyncio.run(_drive(order))
 

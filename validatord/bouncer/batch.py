@@ -21,10 +21,10 @@ from typing import TypeVar
 
 from loguru import logger
 
+from validatord import crash
 from validatord.bouncer import account, rows, wire
 from validatord.bouncer.client import Access, Download
 from validatord.bouncer.context import Tools, is_key_refused, obey_limit, stop
-from validatord.bouncer.crash import crashpoint
 from validatord.bouncer.ingest import find_wait, ingest
 from validatord.bouncer.limiter import Act
 from validatord.bouncer.wire import Kind
@@ -100,11 +100,11 @@ class BatchStory:
             await account.pause(tools, batch.tier, account.NO_CREDITS, said, settings.bouncer)
             return
         await tools.limiter.take(Act.CREATE, settings.bouncer)
-        crashpoint("bouncer.before_intent")
+        crash.point("bouncer.before_intent")
         create = await bouncer_batches.begin_create(tools.database, batch.id, before)
         if create is None:
             return  # another one is under way, or nobody knows what became of it
-        crashpoint("bouncer.after_intent")
+        crash.point("bouncer.after_intent")
         await self._send(batch, create, emails, settings)
 
     async def _send(self, batch: Batch, create: int, emails: list[str], settings: Settings) -> None:
@@ -122,12 +122,12 @@ class BatchStory:
             await self._hear_no(batch, create, error, settings)
             return
         tools.breaker.hear_answer()
-        crashpoint("bouncer.after_answer")
+        crash.point("bouncer.after_answer")
         wait = self._find_poll_wait(batch, settings)
         is_ours = await self._insist(
             lambda: bouncer_batches.record_created(tools.database, batch.id, create, ref, report, wait)
         )
-        crashpoint("bouncer.after_created")
+        crash.point("bouncer.after_created")
         event = logger.bind(batch=batch.id, ref=ref, addresses=batch.quantity, duplicates=report.duplicates)
         if not is_ours:
             event.error("bouncer took a batch that was given up meanwhile: look at its results by hand")
@@ -166,7 +166,7 @@ class BatchStory:
             Access.of(settings.bouncer, batch.tier), _ref(batch), with_stats=batch.id in self.heads
         )
         tools.breaker.hear_answer()
-        crashpoint("bouncer.after_poll")
+        crash.point("bouncer.after_poll")
         wait = timedelta(0) if report.is_complete else self._find_poll_wait(batch, settings)
         await bouncer_batches.record_status(tools.database, batch.id, report, wait)
         if report.status.casefold() not in wire.KNOWN_STATUSES and report.status != batch.status:
@@ -198,12 +198,12 @@ class BatchStory:
         await tools.limiter.take(Act.DOWNLOAD, settings.bouncer)
         found = await tools.client.download(Access.of(settings.bouncer, batch.tier), _ref(batch))
         tools.breaker.hear_answer()
-        crashpoint("bouncer.after_download")
+        crash.point("bouncer.after_download")
         count = await self._count_rows(found)
         if not count and not _may_be_empty(batch):
             raise BouncerUnavailable("a complete batch without a single row", Kind.EMPTY)
         await bouncer_batches.record_download(tools.database, batch.id, found.parts, found.size, found.sha256)
-        crashpoint("bouncer.after_stored")
+        crash.point("bouncer.after_stored")
 
     async def _count_rows(self, found: Download) -> int:
         try:
@@ -214,21 +214,21 @@ class BatchStory:
     # --- 4  ingest -----------------------------------------------------------------------------
 
     async def _ingest(self, batch: Batch, settings: Settings) -> None:
-        crashpoint("bouncer.before_ingest")
+        crash.point("bouncer.before_ingest")
         await ingest(self._tools, batch, settings)
-        crashpoint("bouncer.after_ingest")
+        crash.point("bouncer.after_ingest")
 
     # --- 5  delete -----------------------------------------------------------------------------
 
     async def _delete(self, batch: Batch, settings: Settings) -> None:
         tools = self._tools
         await tools.limiter.take(Act.DELETE, settings.bouncer)
-        crashpoint("bouncer.before_delete")
+        crash.point("bouncer.before_delete")
         await tools.client.delete(Access.of(settings.bouncer, batch.tier), _ref(batch))
         tools.breaker.hear_answer()
-        crashpoint("bouncer.after_delete")
+        crash.point("bouncer.after_delete")
         await bouncer_batches.record_cleaned(tools.database, batch.id)
-        crashpoint("bouncer.after_cleaned")
+        crash.point("bouncer.after_cleaned")
 
     # --- when a step did not succeed -----------------------------------------------------------
 

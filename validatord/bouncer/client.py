@@ -7,6 +7,7 @@ up to a limit. Nothing is ever repeated here: whether a call may be made again i
 import asyncio
 import hashlib
 import io
+import time
 import zlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from validatord import metrics
 from validatord.bouncer import wire
 from validatord.bouncer.wire import Kind, Refusal
 from validatord.errors import (
@@ -207,16 +209,24 @@ class BouncerClient:
         headers = {"x-api-key": access.key, "Accept": "application/json", "Accept-Encoding": "gzip"}
         if data is not None:
             headers["Content-Type"] = "application/json"
-        async with session.request(
-            method,
-            f"{access.base_url}{path}",
-            data=data,
-            params=params,
-            headers=headers,
-            timeout=timeout,
-            allow_redirects=False,
-        ) as response:
-            yield response
+        began, outcome = time.monotonic(), "breakdown"
+        try:
+            async with session.request(
+                method,
+                f"{access.base_url}{path}",
+                data=data,
+                params=params,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                outcome = f"{response.status // 100}xx"
+                yield response
+        except _BREAKDOWNS:
+            outcome = "breakdown"
+            raise
+        finally:
+            metrics.observe_bouncer_call(_name_act(method, path), outcome, time.monotonic() - began)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -236,6 +246,14 @@ def _make_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         trust_env=False,
         headers={"User-Agent": "validatord"},
     )
+
+
+def _name_act(method: str, path: str) -> str:
+    """Name a call for the metrics; the path holds the provider's name of a batch, which is no label."""
+    if path == _CREDITS:
+        return "credits"
+    act = {"POST": "create", "DELETE": "delete"}.get(method, "status")
+    return next((word for word in ("download", "finish") if path.endswith(f"/{word}")), act)
 
 
 def _name_batch(ref: str) -> str:

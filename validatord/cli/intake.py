@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from uuid import UUID
 
-from validatord.cli.reading import InputRow
 from validatord.clock import SystemClock
+from validatord.intake.reading import InputRow
 from validatord.intake.submit import IntakeRules, Submitter
 from validatord.intake.wire import SubmittedChunk
 from validatord.mail.request import Priority

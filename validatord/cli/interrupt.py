@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterator
 
-from validatord.cli.reading import InputRow
+from validatord.intake.reading import InputRow
 
 
 class Interrupt(asyncio.Event):

@@ -18,6 +18,7 @@ from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_pref
 from arq.worker import Worker, func
 from redis.exceptions import ResponseError
 
+from validatord import crash, metrics
 from validatord.errors import StoreAway
 from validatord.intake import wire
 from validatord.intake.client import taken_key
@@ -145,8 +146,10 @@ class IntakeWorker(Worker):
         """End a job that is settled, and say so; put off every other, whatever arq thinks of it."""
         is_settled = job_id in self._settled
         self._settled.discard(job_id)
+        metrics.count_intake_job("settled" if is_settled else "put_off")
         if is_settled:
             await self.pool.set(taken_key(self.queue_name, job_id), b"1", px=_TAKEN)
+            crash.point("intake.taken")
         elif finish:
             finish, incr_score = False, _PUT_OFF_MILLISECONDS
         await super().finish_job(

@@ -14,6 +14,7 @@ from typing import Any
 from arq import Retry
 from loguru import logger
 
+from validatord import metrics
 from validatord.clock import Clock
 from validatord.errors import StoreAway
 from validatord.intake import wire
@@ -81,6 +82,7 @@ class Jobs:
         """Commit that a job was rejected, and why."""
         if await rejected.add(self._database, job_id, function, reason, data):
             self.counts.rejected += 1
+            metrics.count_intake_job("rejected")
             logger.bind(job=job_id[:100], function=function, reason=reason).warning("arq job rejected")
 
     async def _take_in(self, arguments: Arguments, *, is_revalidation: bool) -> Answer:
@@ -115,6 +117,7 @@ class Jobs:
             raise Retry(defer=_AWAY_SECONDS) from error
         except Exception as error:
             self.counts.put_off += 1
+            metrics.count_failure("arq job")
             if self._trouble.is_due():
                 logger.bind(job=context["job_id"], function=function).exception("arq job put off")
             raise Retry(defer=min(_LONGEST_WAIT_SECONDS, 5 * int(context["job_try"]))) from error

@@ -16,6 +16,7 @@ from arq.connections import ArqRedis
 from loguru import logger
 from redis.exceptions import RedisError, ResponseError
 
+from validatord import metrics
 from validatord.clock import Clock
 from validatord.errors import StoreAway
 from validatord.intake import client
@@ -31,7 +32,6 @@ _IDLE_LOOK_SECONDS = 3.0  # while no job waits nobody is kept from storing one
 _GRACE_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 0.05
 _AHEAD_SECONDS = 600  # more than any job is put off by ourselves
-_LOW_WATER = 0.9
 _PROBE_MILLISECONDS = 10_000
 
 
@@ -49,14 +49,19 @@ class IntakeState:
 
 @dataclass(slots=True)
 class Intake:
-    """Runs arq intake until told to stop; `high_water` is asked each time, since it may be reloaded."""
+    """Runs arq intake until told to stop.
+
+    `marks` gives the high and the low water mark, asked each time since they may be reloaded; `find_pause`
+    says why an operator wants no work taken in, or an empty text.
+    """
 
     redis_url: str
     database: Database
     jobs: Jobs
     clock: Clock
     rules: WorkerRules
-    high_water: Callable[[], int]
+    marks: Callable[[], tuple[int, int]]
+    find_pause: Callable[[], str] = lambda: ""
     state: IntakeState = field(default_factory=IntakeState)
     _worker: IntakeWorker | None = None
     _trouble: Seldom = field(init=False)
@@ -85,6 +90,7 @@ class Intake:
             failures = 0 if self.clock.monotonic() - started > _WAITS[-1] else failures + 1
             if not stop.is_set():
                 self.state.restarts += 1
+                metrics.count_intake_restart()
                 await self._wait(stop, _WAITS[min(failures, len(_WAITS)) - 1])
 
     async def _wait(self, stop: asyncio.Event, seconds: float) -> None:
@@ -148,6 +154,8 @@ class Intake:
 
     async def _find_obstacle(self, redis: ArqRedis) -> str:
         """Return why no job may be picked now, or an empty text."""
+        if reason := self.find_pause():
+            return reason
         try:
             # arq reads a Redis that refuses writes as "somebody else took the job" and would spin.
             await redis.set(f"{self.rules.queue}:probe", b"1", px=_PROBE_MILLISECONDS)
@@ -157,9 +165,10 @@ class Intake:
             waiting = await submissions.count_unfinished(self.database)
         except StoreAway:
             return "PostgreSQL is away"
-        # Once over the mark, work must go down a little before more is let in.
+        # Once over the high mark, work must go down to the low one before more is let in.
+        high, low = self.marks()
         is_over = self.state.paused_for.startswith("too much")
-        if waiting >= self.high_water() * (_LOW_WATER if is_over else 1):
+        if waiting >= (low if is_over else high):
             return "too much unfinished work"
         return ""
 

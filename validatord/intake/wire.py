@@ -14,7 +14,7 @@ import orjson
 
 from validatord.errors import ValidatordError
 from validatord.mail.request import Priority
-from validatord.store.events import Event
+from validatord.store.events import EVENT_TYPES, Event
 
 REJECT = "reject"
 MOST_ADDRESSES = 10_000
@@ -22,7 +22,6 @@ MOST_EVENTS = 10_000
 _LONGEST_CLIENT, _LONGEST_SUBMISSION = 100, 200  # as in the ledger
 _LARGEST_INDEX = 2**31 - 1 - MOST_ADDRESSES
 _KEPT = 2000  # bytes of a payload that are kept for a person to look at
-_EVENT_TYPES = frozenset({"hard_bounce", "soft_bounce", "open", "reply"})
 _CHUNK_KEYS = frozenset({"client", "submission", "first_index", "addresses", "contact_ids", "priority", "expected"})
 _PICKLE = b"\x80"
 
@@ -117,8 +116,8 @@ def read_events(arguments: dict[str, Any], received_at: datetime) -> list[Event]
             raise Unreadable(f"{where}: is no object")
         event = cast("dict[str, Any]", event)
         kind = event.get("event_type")
-        if kind not in _EVENT_TYPES:
-            raise Unreadable(f"{where}.event_type: is none of {', '.join(sorted(_EVENT_TYPES))}")
+        if kind not in EVENT_TYPES:
+            raise Unreadable(f"{where}.event_type: is none of {', '.join(EVENT_TYPES)}")
         at = _read_instant(event.get("event_at"), f"{where}.event_at") or received_at
         campaign = _read_uuid(event.get("campaign_id"), f"{where}.campaign_id")
         found.append(Event(_read_name(event, "email", 1000), str(kind), at, campaign))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
+from validatord import metrics
 from validatord.clock import Clock
 from validatord.lookup import addresses, cache
 from validatord.lookup.gather import Gathered, Gathering, GatherRules
@@ -70,8 +71,10 @@ class MXLookup:
         key = domain.lower().rstrip(".")
         if (cached := self._cache.find(key)) is not None:
             self.answered_from_cache += 1
+            metrics.count_mx_lookup("memory")
             return cached
         task = self._running.get(key)
+        metrics.count_mx_lookup("network" if task is None else "joined")
         if task is None:
             task = asyncio.create_task(self._look_up(key), name=f"mx {key}")
             self._running[key] = task

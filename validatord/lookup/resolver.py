@@ -30,7 +30,7 @@ import dns.rdtypes.ANY.TXT
 import dns.resolver
 import dns.rrset
 
-from validatord import errors
+from validatord import errors, metrics
 from validatord.clock import Clock
 from validatord.lookup import servers
 from validatord.lookup.answer import Answer, AnswerKind, Record
@@ -74,6 +74,7 @@ class Resolver:
         # The same ring again where there is no other: it has moved on to its next server by then.
         self._confirming = servers.ServerRing(confirming, clock) if confirming else self._ring
         self._timeout_seconds = settings.timeout.total_seconds()
+        self._clock = clock
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._running = 0
         self._is_closed = False
@@ -130,13 +131,16 @@ class Resolver:
         for server in chosen:
             if failures and server is chosen[0] and failures[-1].kind != "timeout":
                 break
+            began = self._clock.monotonic()
             try:
                 piece = await self._ask_server(server, name, rdtype)
             except errors.LookupFailed as failure:
+                metrics.observe_dns_query(failure.kind, self._clock.monotonic() - began)
                 failures.append(failure)
                 if failure.kind in _AVOIDED:
                     ring.note_failure(server)
             else:
+                metrics.observe_dns_query("answered", self._clock.monotonic() - began)
                 ring.note_answer(server)
                 return piece
         raise min(failures, key=lambda failure: _TELLING.index(failure.kind))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from loguru import logger
 
+from validatord import crash, metrics
 from validatord.clock import Clock
 from validatord.errors import LeaseLost, StoreAway
 from validatord.store.leases import DomainVisit
@@ -65,6 +66,8 @@ class Dispatcher:
         if room <= 0 or self.is_paused:
             return 0
         leased = await self.hands.lease(room)
+        if leased:
+            crash.point("visit.claimed")
         if self.is_paused:
             return 0  # a stop began meanwhile: what was leased is given back with everything else
         for work in leased:
@@ -107,20 +110,24 @@ class Dispatcher:
         """Run one visit; none of its exceptions may reach the loop."""
         with logger.contextualize(domain=work.domain):
             try:
-                await self._visit_or_give_up(work)
+                metrics.count_visit(await self._visit_or_give_up(work))
             except LeaseLost:
                 self.counts.lost += 1
+                metrics.count_visit("lost")
                 logger.warning("lease lost; the outcome of this visit was dropped")
             except StoreAway:
+                metrics.count_visit("away")
                 logger.warning("PostgreSQL is away; the lease of this visit will expire")
             except Exception:  # noqa: BLE001 one visit must not take the daemon down
                 self._note_failure(work.domain)
                 logger.exception("visit failed; the domain is due again in a minute")
                 await self._put_back(work.domain)
 
-    async def _visit_or_give_up(self, work: DomainVisit) -> None:
+    async def _visit_or_give_up(self, work: DomainVisit) -> str:
+        """Return how it ended: done or given_up."""
         failures = self.failed.get(work.domain, 0)
-        if failures < _MOST_FAILURES:
+        is_given_up = failures >= _MOST_FAILURES
+        if not is_given_up:
             await self.hands.visit(work)
         else:
             logger.bind(failures=failures, requests=len(work.requests)).error(
@@ -129,9 +136,12 @@ class Dispatcher:
             await self.hands.give_up(work)
             self.counts.given_up += len(work.requests)
         self.failed.pop(work.domain, None)
+        return "given_up" if is_given_up else "done"
 
     def _note_failure(self, domain: str) -> None:
         self.counts.failures += 1
+        metrics.count_visit("failed")
+        metrics.count_failure("visit")
         self.failed[domain] = self.failed.get(domain, 0) + 1
         self.failed.move_to_end(domain)
         if len(self.failed) > _MOST_REMEMBERED:

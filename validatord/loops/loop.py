@@ -12,6 +12,7 @@ from datetime import datetime
 
 from loguru import logger
 
+from validatord import metrics
 from validatord.clock import Clock
 from validatord.errors import StoreAway
 
@@ -60,12 +61,16 @@ class Loop:
         try:
             await self._run_once()
         except StoreAway:
+            metrics.count_loop_run(self.name, "away")
             if not self._is_away:
                 logger.bind(loop=self.name).warning("PostgreSQL is away; waiting")
             self._is_away = True
         except Exception:  # noqa: BLE001 a loop outlives its own mistakes, loudly
+            metrics.count_loop_run(self.name, "failed")
+            metrics.count_failure(self.name)
             logger.bind(loop=self.name).exception("loop failed; going on")
         else:
+            metrics.count_loop_run(self.name, "done")
             if self._is_away:
                 logger.bind(loop=self.name).info("PostgreSQL is back")
             self._is_away = False

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from loguru import logger
 
+from validatord import metrics
 from validatord.clock import Clock
 from validatord.errors import NodeTaken, StoreAway
 from validatord.settings import Settings
@@ -23,7 +24,8 @@ from validatord.store.nodes import NodeLock
 class Node:
     """This node in the ledger.
 
-    `visited` tells the domains whose visits run; `find_full_lanes` those lanes that take no more visits.
+    `visited` tells the domains whose visits run; `find_full_lanes` those lanes that take no more visits;
+    `find_resting` the domains an operator has paused, or None where nobody is asked at all.
     `fenced` is set for good when another process has taken the node: then nothing may go on.
     """
 
@@ -32,6 +34,7 @@ class Node:
         self.fenced = asyncio.Event()
         self.visited: Callable[[], Collection[str]] = tuple
         self.find_full_lanes: Callable[[], Sequence[str]] = tuple
+        self.find_resting: Callable[[], Sequence[str] | None] = tuple
         self._database = database
         self._snapshot = snapshot
         self._clock = clock
@@ -51,6 +54,9 @@ class Node:
         if self._may_have_orphans:
             await leases.release_others(self._database, self.lock.node, self.lock.epoch, self.visited())
             self._may_have_orphans = False
+        resting = self.find_resting()
+        if resting is None:
+            return ()
         settings = self._snapshot()
         spec = LeaseSpec(
             node=self.lock.node,
@@ -60,12 +66,17 @@ class Node:
             per_lane=settings.pacing.sessions + 1,
             lease=settings.store.lease,
             busy_lanes=self.find_full_lanes(),
+            resting=resting,
         )
+        began = self._clock.monotonic()
         try:
-            return await leases.lease_domains(self._database, spec)
+            leased = await leases.lease_domains(self._database, spec)
         except StoreAway:
+            metrics.count_store_failure("lease")
             self.expect_orphans()
             raise
+        metrics.observe_lease(self._clock.monotonic() - began)
+        return leased
 
     def expect_orphans(self) -> None:
         """Look, before the next lease, for leases that nobody works on."""

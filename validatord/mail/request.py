@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from validatord.mail.mx import MXAnswer
-from validatord.mail.verdict import AcceptAll, Pin, Verdict
+from validatord.mail.verdict import AcceptAll, Pin
 
 
 class Priority(StrEnum):
@@ -72,13 +72,30 @@ class DomainFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """What campaigns told about a mailbox (`email_events`)."""
+class DomainWeek:
+    """What campaigns told about all mailboxes of a domain in the week that begins on `monday`."""
 
+    monday: date
     hard_bounces: int = 0
     soft_bounces: int = 0
-    opens: int = 0
-    replies: int = 0
+    signs_of_life: int = 0  # opens, clicks and replies
+    complaints: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What campaigns told about a mailbox (`email_events`): when each happened, newest first, the latest 20.
+
+    `weeks` are those of its domain, newest first. What it is worth today is `rules.history`'s.
+    """
+
+    hard_bounces: tuple[datetime, ...] = ()
+    soft_bounces: tuple[datetime, ...] = ()
+    opens: tuple[datetime, ...] = ()
+    clicks: tuple[datetime, ...] = ()
+    replies: tuple[datetime, ...] = ()
+    complaints: tuple[datetime, ...] = ()
+    weeks: tuple[DomainWeek, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,47 +109,8 @@ class Flags:
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
-    """A confidence that somebody else gave, 0 to 100; None where they gave a status alone."""
-
-    source: str
-    points: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreFacts:
-    """Everything the confidence of one mailbox depends on; kept beside it, so that it can be computed again."""
-
-    verdict: Verdict
-    flags: Flags = field(default_factory=Flags)
-    history: History = field(default_factory=History)
-    has_mx: bool = False
-    has_address: bool = False  # only A or AAAA: the domain is its own MX host
-    is_healthy: bool = False  # SPF and DMARC are published
-    opinion: Opinion | None = None  # counts in place of what we would count ourselves
-    notes: tuple[str, ...] = ()  # reasons that others added, after ours
-
-
-class LabelKey(NamedTuple):
-    """All of a finding that a client's policy looks at; finished requests are counted by it."""
-
-    status: str
-    reason: str
-    confidence: int
-    is_disposable: bool = False
-    is_role: bool = False
-    is_free: bool = False
-
-
-Contribution = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
-    """The row that a verdict becomes: everything `email_validation` and the exports show.
-
-    `contributions` add up to `confidence`; `score_facts` is what they were counted from.
-    """
+    """The row that a verdict becomes: everything `email_validation` and the exports show."""
 
     status: str
     reason: str
@@ -148,13 +126,3 @@ class Finding:
     checked_at: datetime | None = None
     expires_at: datetime | None = None  # when the row counts as out of date
     fresh_until: datetime | None = None  # reused instead of asked again until then; None: never
-    contributions: tuple[Contribution, ...] = ()
-    score_facts: ScoreFacts | None = None
-
-    @property
-    def label_key(self) -> LabelKey:
-        """What a policy, and a count, goes by."""
-        flags = self.flags
-        return LabelKey(
-            str(self.status), str(self.reason), self.confidence, flags.is_disposable, flags.is_role, flags.is_free
-        )

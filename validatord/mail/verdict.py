@@ -89,6 +89,7 @@ class Reason(StrEnum):
     MAILBOX_FULL = "mailbox_full"
     DISPOSABLE = "disposable"
     HARD_BOUNCE = "hard_bounce"
+    COMPLAINT = "complaint"
     LOW_DELIVERABILITY = "low_deliverability"
     LOW_QUALITY = "low_quality"
     # unknown, and the reasons of deferrals

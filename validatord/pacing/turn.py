@@ -9,6 +9,8 @@ from validatord.errors import Stopping
 from validatord.pacing.hosts import HostBreakers
 from validatord.pacing.listing import Listings
 
+PAUSE_SECONDS = 60.0  # how long those wait who meet a lane that an operator has paused: it may go on any time
+
 
 class TarpitBudget:
     """How many turns may be lost to receivers that answer slowly on purpose."""
@@ -69,6 +71,17 @@ class Closing:
             self._waits.discard(wait)
 
 
+class PausedLanes:
+    """The lanes an operator has paused, by name; a provider's key alone pauses it for every identity."""
+
+    def __init__(self) -> None:
+        self.names: frozenset[str] = frozenset()
+
+    def has(self, lane_name: str) -> bool:
+        """Whether this lane is paused."""
+        return bool(self.names) and (lane_name in self.names or lane_name.partition("/")[2] in self.names)
+
+
 @dataclass(frozen=True, slots=True)
 class LaneShare:
     """What a lane shares with the others; the defaults are for a lane by itself."""
@@ -79,6 +92,14 @@ class LaneShare:
     hosts: HostBreakers | None = None
     on_room: Callable[[], None] = lambda: None
     closing: Closing = field(default_factory=Closing)
+    paused: PausedLanes = field(default_factory=PausedLanes)
+
+    def find_closure(self, lane_name: str) -> tuple[str, float] | None:
+        """Return what shuts a lane from outside, and for how many seconds, or None."""
+        if self.paused.has(lane_name):
+            return "paused_by_operator", PAUSE_SECONDS
+        wait = self.listings.retry_in(self.identity) if self.listings else None
+        return None if wait is None else ("identity_listed", wait)
 
 
 class Turn:

@@ -7,6 +7,7 @@ no reply and in `Session.failure`, and the session is dead from there on.
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from validatord import crash, metrics
 from validatord.clock import Clock
 from validatord.errors import Disconnected, SessionFailed
 from validatord.mail.reply import Reply
@@ -214,6 +215,8 @@ class Session:
             return [self._unanswered(command) for command in group]
         self._wire.send([line for _, line in group])
         self.account.sent([stage for stage, _ in group])
+        if group[-1][0] is Stage.RCPT:
+            crash.point("visit.rcpt_sent")
         found: list[Exchange] = []
         try:
             for command in group:
@@ -232,9 +235,11 @@ class Session:
         stage, line = command
         began = self._clock.monotonic()
         reply = await self._wire.reply(self._patience(stage), whole=stage is Stage.EHLO)
+        seconds = self._clock.monotonic() - began
+        metrics.observe_reply(stage, reply.code if reply is not None else 0, seconds)
         if reply is None:
             return self._unanswered(command)
-        self.account.answered(stage, reply, self._clock.monotonic() - began)
+        self.account.answered(stage, reply, seconds)
         if _is_closing(reply):
             self._wire.fail(Disconnected("the other side ended the session with 421"))
         return Exchange(stage, line, reply, at=self.age_seconds)

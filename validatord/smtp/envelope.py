@@ -6,6 +6,7 @@ A session may come with an envelope of an earlier conversation open: it is reset
 
 from collections.abc import Sequence
 
+from validatord import crash
 from validatord.mail.transcript import Exchange
 from validatord.mail.verdict import Stage
 from validatord.smtp import commands
@@ -72,6 +73,7 @@ class Envelopes:
             return []
         rcpts: list[Command] = [(Stage.RCPT, line) for line in lines]
         found = await self._send([*self._opening(smtputf8=smtputf8), *rcpts] if is_new else rcpts)
+        crash.point("visit.rcpt_answered")
         if is_new:
             found = self._open(found, smtputf8=smtputf8)
         self._rcpts += len(found)

@@ -7,6 +7,7 @@ where nobody can wait). A host that refuses us at the greeting or at EHLO gives 
 
 from dataclasses import dataclass, replace
 
+from validatord import metrics
 from validatord.clock import Clock
 from validatord.errors import Disconnected, ProtocolViolation, ReplyTimeout, SessionFailed, TLSFailed
 from validatord.mail.reply import Reply
@@ -56,6 +57,7 @@ async def open_session(
         await connect(wire, target.address, target.port, identity, patience)
         await _open(session, use_tls)
     except SessionFailed as failure:
+        metrics.count_session(failure.kind)
         failure.exchanges = tuple(session.opening)
         session.abort()
         raise
@@ -63,6 +65,7 @@ async def open_session(
         session.abort()
         raise
     session.is_pipelining = allow_pipelining and session.capabilities.has_pipelining
+    metrics.count_session("opened" if session.refusal is None else "refused")
     if session.refusal is not None:
         session.begin_close()
     return session

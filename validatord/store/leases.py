@@ -39,6 +39,7 @@ class LeaseSpec:
     per_lane: int
     lease: timedelta
     busy_lanes: Sequence[str] = ()
+    resting: Sequence[str] = ()  # domains
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,12 @@ class DomainVisit:
 
 async def lease_domains(database: Database, spec: LeaseSpec) -> list[DomainVisit]:
     """Lease due domains and take their due requests, in one transaction."""
-    if not await database.fetch_value(_SQL["has_due"], list(spec.busy_lanes)):
+    if not await database.fetch_value(_SQL["has_due"], list(spec.busy_lanes), list(spec.resting)):
         return []
     async with database.transaction() as connection:
         candidates = max(spec.limit * _MORE_CANDIDATES, _LEAST_CANDIDATES)
-        who = (spec.node, spec.epoch)
-        leased = await connection.fetch(
-            _SQL["lease_domains"], *who, spec.limit, spec.per_lane, spec.lease, list(spec.busy_lanes), candidates
-        )
+        how_much = (spec.limit, spec.per_lane, spec.lease, list(spec.busy_lanes), candidates, list(spec.resting))
+        leased = await connection.fetch(_SQL["lease_domains"], spec.node, spec.epoch, *how_much)
         if not leased:
             return []
         lanes = {row["domain"]: row["lane"] for row in leased}

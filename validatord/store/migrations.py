@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from validatord import data, errors
+from validatord import crash, data, errors
 from validatord.store import queries
 from validatord.store.database import Database, Queryable
 
@@ -62,8 +62,10 @@ async def migrate(database: Database, folder: Path | None = None) -> list[str]:
             if pending is None:
                 return ran
             await connection.execute(pending.script)
+            crash.point("migrations.before_commit")
             await connection.execute(_SQL["record_migration"], pending.version, pending.name, pending.checksum)
             ran.append(pending.name)
+        crash.point("migrations.after_commit")
 
 
 def check(known: list[Migration], applied: dict[int, str]) -> None:

@@ -18,7 +18,7 @@ from loguru import logger
 
 from validatord import errors
 from validatord.clock import Clock, SystemClock
-from validatord.store import leases, queries
+from validatord.store import leases, pauses, queries
 from validatord.store.database import Database, Row, absence_is_store_away
 
 _SQL = queries.load("nodes")
@@ -37,12 +37,13 @@ class _Held:
 
 
 class NodeLock:
-    """The right to be this node; `lost` is set while it is gone."""
+    """The right to be this node; `lost` is set while it is gone, `heard` when an operator said something."""
 
-    def __init__(self, held: "_Held", node: str, epoch: int, clock: Clock) -> None:
+    def __init__(self, held: "_Held", node: str, epoch: int, clock: Clock, heard: asyncio.Event) -> None:
         self.node = node
         self.epoch = epoch
         self.lost = asyncio.Event()
+        self.heard = heard
         self._clock = clock
         self._hold(held)
 
@@ -58,7 +59,9 @@ class NodeLock:
         async with _locking(database, node) as held:
             epoch = await held.connection.fetchval(_SQL["start_node"], node)
             await leases.release_older(database, node, epoch)
-        return cls(held, node, epoch, clock or SystemClock())
+            heard = asyncio.Event()
+            await _listen(held.connection, heard)
+        return cls(held, node, epoch, clock or SystemClock(), heard)
 
     async def resume(self, database: Database) -> None:
         """Take a lost lock again under the same epoch: what is under way may still be written.
@@ -68,9 +71,11 @@ class NodeLock:
         async with _locking(database, self.node, before=self._held) as held:
             if await held.connection.fetchval(_SQL["check_node"], self.node) != self.epoch:
                 raise errors.NodeTaken(f'another validatord named "{self.node}" was started since')
+            await _listen(held.connection, self.heard)
         self._held.connection.terminate()
         self._hold(held)
         self.lost.clear()
+        self.heard.set()  # whatever was said meanwhile went past us
 
     def _hold(self, held: "_Held") -> None:
         self._held = held
@@ -120,6 +125,13 @@ async def _locking(database: Database, node: str, before: _Held | None = None) -
     except BaseException:
         connection.terminate()
         raise
+
+
+async def _listen(connection: "asyncpg.Connection[Row]", heard: asyncio.Event) -> None:
+    def hear(*_: object) -> None:
+        heard.set()
+
+    await connection.add_listener(pauses.CHANNEL, hear)
 
 
 async def _lock(connection: "asyncpg.Connection[Row]", node: str) -> None:

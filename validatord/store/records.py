@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from validatord import crash
 from validatord.mail.request import DomainFacts, Finding, VerificationRequest
 from validatord.mail.verdict import Deferral
 from validatord.store import domains, leases, outcomes
@@ -43,6 +44,8 @@ async def write_records(database: Database, node: str, epoch: int, records: Sequ
     async with database.transaction() as connection:
         held = await leases.lock_leases(connection, node, epoch, wanted)
         await _write(connection, [record for record in records if record.domain in held])
+        crash.point("record.before_commit")
+    crash.point("record.after_commit")
     return frozenset(wanted - held)
 
 

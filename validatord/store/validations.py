@@ -14,10 +14,7 @@ _SQL = queries.load("validations")
 
 @dataclass(frozen=True, slots=True)
 class StoredValidation:
-    """A verdict with the address and contact it belongs to.
-
-    `probe` is what our own probe had said where somebody else decided.
-    """
+    """A verdict with the address and contact it belongs to."""
 
     email: str
     domain: str
@@ -25,7 +22,6 @@ class StoredValidation:
     attempts: int
     updated_at: datetime
     finding: Finding
-    probe: Finding | None = None
 
 
 async def find(database: Database, email: str) -> StoredValidation | None:
@@ -47,11 +43,5 @@ async def latest(database: Database, limit: int = 50) -> list[StoredValidation]:
 
 def _validation_of(row: rows.Columns) -> StoredValidation:
     return StoredValidation(
-        email=row["email"],
-        domain=row["domain"],
-        contact_id=row["contact_id"],
-        attempts=row["attempts"],
-        updated_at=row["updated_at"],
-        finding=rows.finding_of(row),
-        probe=rows.finding_from_json(row["probe"]) if row["probe"] else None,
+        row["email"], row["domain"], row["contact_id"], row["attempts"], row["updated_at"], rows.finding_of(row)
     )

@@ -17,7 +17,8 @@ from validatord.mail.probe import ProbeReport
 from validatord.mail.provider import MXProvider
 from validatord.mail.request import DomainFacts, Flags, History, VerificationRequest
 from validatord.mail.verdict import AcceptAll, Reason
-from validatord.pacing.lane import Lane, LaneBook
+from validatord.pacing.book import LaneBook
+from validatord.pacing.lane import Lane
 from validatord.rules.identical import IdenticalRefusals
 from validatord.rules.policy import ClientPolicy
 from validatord.settings import IdentitySettings, Settings

@@ -6,6 +6,7 @@ Synchronous: everything a conversation changes in the visit, the walk and the la
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from validatord import metrics
 from validatord.errors import SessionFailed
 from validatord.mail.address import Mailbox
 from validatord.mail.probe import ProbeReport, Signal
@@ -172,6 +173,7 @@ def _read(exchange: Exchange, reply: Reply, session: Session) -> ReplyReading:
 def _tell_lanes(answered: Answered, session: Session, listener: Listener) -> None:
     visit = listener.visit
     for _, probe in answered:
+        metrics.count_rcpt(visit.provider.key, probe.reading.meaning if probe.reading is not None else "unanswered")
         for signal in decide.signals_of(probe):
             listener.talk.lanes.observe(signal, visit.domain, session.host_name)
         if probe.reply is not None and probe.reading is not None:

@@ -17,7 +17,8 @@ from validatord.lookup.resolver import Resolver
 from validatord.lookup.sanity import ResolverSanity
 from validatord.mail.mx import MXAnswer
 from validatord.mail.provider import Pace
-from validatord.pacing.lane import BookRules, LaneBook
+from validatord.pacing.book import LaneBook
+from validatord.pacing.limits import BookRules
 from validatord.rules.policy import ClientPolicy
 from validatord.rules.risk import RiskLists
 from validatord.settings import Settings

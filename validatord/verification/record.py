@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from validatord import crash, metrics
 from validatord.clock import Clock
 from validatord.errors import LeaseLost, StoreAway
 from validatord.store.records import VisitRecord
@@ -58,6 +59,7 @@ class Recorder:
         self._waiting.append(waiting)
         self._rows += count_rows(record)
         self._arrived.set()
+        crash.point("record.buffered")
         if self._rows >= self._flush_rows:
             self._full.set()
         await waiting.done
@@ -130,10 +132,15 @@ class Recorder:
 
     async def _write_patiently(self, records: Sequence[VisitRecord]) -> frozenset[str]:
         for attempt in range(10_000):
+            began = self._clock.monotonic()
             try:
-                return await self._write(records)
+                lost = await self._write(records)
             except StoreAway:
+                metrics.count_store_failure("write")
                 await self._clock.sleep(_AWAY_WAITS[min(attempt, len(_AWAY_WAITS) - 1)])
+            else:
+                metrics.observe_write(self._clock.monotonic() - began, sum(map(_count_written, records)))
+                return lost
         msg = "PostgreSQL stayed away"
         raise StoreAway(msg)
 
@@ -144,4 +151,20 @@ def _settle(item: _Waiting, lost: frozenset[str]) -> None:
     if item.record.domain in lost:
         item.done.set_exception(LeaseLost(f"{item.record.domain} is leased by somebody else now"))
     else:
+        _tell(item.record)
         item.done.set_result(None)
+
+
+def _count_written(record: VisitRecord) -> int:
+    return len(record.finished) + len(record.deferred) + len(record.handed_over)
+
+
+def _tell(record: VisitRecord) -> None:
+    """Count what is committed."""
+    provider = metrics.provider_of_lane(record.lane)
+    for _, finding, *_ in record.finished:
+        metrics.count_verdict(finding.status, finding.reason, provider)
+    for _, deferral in record.deferred:
+        metrics.count_deferral(deferral.reason, provider)
+    for _ in record.handed_over:
+        metrics.count_handover(provider)

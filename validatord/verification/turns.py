@@ -16,8 +16,9 @@ from validatord.errors import GateClosed
 from validatord.lookup.provider import find_registrable_domain, network_key
 from validatord.mail.probe import Signal
 from validatord.mail.provider import MXProvider, Pace
+from validatord.pacing.book import LaneBook
 from validatord.pacing.breaker import ANSWERS
-from validatord.pacing.lane import Lane, LaneBook
+from validatord.pacing.lane import Lane
 from validatord.pacing.turn import Turn
 from validatord.settings import Settings
 from validatord.smtp.dialogue import Session

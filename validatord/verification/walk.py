@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from validatord import crash
 from validatord.errors import ConnectFailed, ConnectTimeout, GateClosed, SessionFailed, TLSFailed
 from validatord.lookup.walk import Stop
 from validatord.mail.probe import Signal
@@ -168,6 +169,7 @@ async def _open(walk: Walk, stop: Stop, visit: Visit, talk: Talk, tools: Tools) 
         return None
     finally:
         talk.pause()
+    crash.point("visit.connected")
     tools.memory.note_greeting(visit.identity.name)
     if session.refusal is None:
         return session

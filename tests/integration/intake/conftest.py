@@ -42,7 +42,9 @@ class Bench:
         self.submitter = Submitter(self.database, clock, RULES, wake=lambda: self.woken.append(1))
         self.jobs = Jobs(self.database, self.submitter, clock)
         rules = WorkerRules(QUEUE, timedelta(milliseconds=10), 10)
-        self.intake = Intake(self.redis_url, self.database, self.jobs, clock, rules, lambda: self.high_water)
+        self.intake = Intake(
+            self.redis_url, self.database, self.jobs, clock, rules, lambda: (self.high_water, self.high_water * 9 // 10)
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.store import ledger
 from tests.integration.store.ledger import NODE, addresses_of, domain_row, finish_all, lease, look, submit, write
 from validatord.mail.mx import MXAnswer, MXHost, MXOutcome
-from validatord.mail.request import DomainFacts, History
+from validatord.mail.request import DomainFacts, DomainWeek, History
 from validatord.mail.verdict import AcceptAll, Deferral, Pin, Reason
 from validatord.store import domains, events, leases
 from validatord.store.database import Database
@@ -76,8 +76,12 @@ async def test_a_visit_brings_everything_known(database: Database, epoch: int) -
 
     visit = (await lease(database, epoch))["one.example"]
 
+    week = DomainWeek(now.date() - timedelta(days=now.weekday()), hard_bounces=1, signs_of_life=1)
     assert visit.facts == facts
-    assert visit.histories == {"A@one.example": History(hard_bounces=1, opens=1)}
+    assert visit.histories == {
+        "A@one.example": History(hard_bounces=(now,), opens=(now,), weeks=(week,)),
+        "b@one.example": History(weeks=(week,)),
+    }
     assert visit.fresh == {"A@one.example": known}
     request = visit.requests[0]
     assert (request.client, request.address, request.local_part, request.domain) == (

@@ -1,7 +1,7 @@
 """The smaller families: lanes, clients, secrets, rejected jobs, events, retention, values."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.store import ledger
 from tests.integration.store.ledger import look, make_chunk, make_finding, make_item, submit
-from validatord.mail.request import History
+from validatord.mail.request import DomainWeek, History
 from validatord.store import clients, events, lanes, rejected, retention, secrets, submissions, validations
 from validatord.store.database import Database
 from validatord.store.events import Event
@@ -71,18 +71,21 @@ async def test_events_count_once(database: Database) -> None:
     assert await events.add_events(database, told) == 3
     assert await events.add_events(database, [*told, Event("b@one.example", "open", now)]) == 1
 
-    histories = await events.load_histories(database, ["a@one.example", "B@one.example", "c@one.example"])
+    weeks = (DomainWeek(date(2026, 4, 27), hard_bounces=1, soft_bounces=1, signs_of_life=2),)
+    asked = ["a@one.example", "B@one.example", "c@one.example", "c@two.example"]
+    histories = await events.load_histories(database, asked)
     assert histories == {
-        "a@one.example": History(hard_bounces=1, soft_bounces=1, replies=1),
-        "B@one.example": History(opens=1),
+        "a@one.example": History(hard_bounces=(now,), soft_bounces=(now,), replies=(now,), weeks=weeks),
+        "B@one.example": History(opens=(now,), weeks=weeks),
+        "c@one.example": History(weeks=weeks),
     }
     assert await events.load_histories(database, []) == {}
 
 
 async def test_an_unknown_kind_of_event_is_refused(database: Database) -> None:
-    """The kinds are the CRM's four."""
+    """The kinds are a closed set."""
     with pytest.raises(asyncpg.CheckViolationError):
-        await events.add_events(database, [Event("a@one.example", "click", datetime.now(UTC))])
+        await events.add_events(database, [Event("a@one.example", "bounce", datetime.now(UTC))])
 
 
 async def test_old_submissions_go_whole_and_verdicts_stay(database: Database) -> None:

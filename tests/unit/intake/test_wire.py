@@ -196,7 +196,7 @@ def test_events() -> None:
     ("event", "problem"),
     [
         (5, "events[0]: is no object"),
-        ({"email": "a", "event_type": "click"}, "events[0].event_type"),
+        ({"email": "a", "event_type": "bounce"}, "events[0].event_type"),
         ({"event_type": "open"}, "email: must be a text"),
         ({"email": "a", "event_type": "open", "event_at": "2026-04-01T12:00:00"}, "events[0].event_at"),
         ({"email": "a", "event_type": "open", "event_at": "0001-01-01T00:00:00+14:00"}, "events[0].event_at"),

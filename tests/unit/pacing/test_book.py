@@ -13,8 +13,9 @@ from tests.fakes.clock import FakeClock, settle
 from validatord.errors import GateClosed
 from validatord.mail.probe import Signal
 from validatord.mail.provider import MXProvider, Pace
+from validatord.pacing.book import LaneBook
 from validatord.pacing.breaker import State
-from validatord.pacing.lane import Lane, LaneBook, lane_name
+from validatord.pacing.lane import Lane, lane_name
 from validatord.pacing.limits import BookRules, LaneRules
 from validatord.settings import PacingSettings
 
@@ -144,6 +145,44 @@ async def test_a_listed_identity_stops_in_all_its_lanes() -> None:
     book.resume_identity("listed")
     assert book.changed.is_set()
     assert lane.has_room()
+
+
+@pytest.mark.parametrize("named", ["google", "default/google"])
+async def test_a_lane_an_operator_paused_lets_nobody_in(named: str) -> None:
+    """Whether it is named itself or by its provider: who speaks ends, who waits goes home, until it is resumed."""
+    book = make_book(FakeClock())
+    lane = book.get("default", provider(sessions=1))
+    other = book.get("default", provider("other"))
+    async with lane.turn() as turn:
+        waiting = asyncio.create_task(wait_for_turn(lane))
+        await settle()
+        book.pause({named})
+        assert turn.should_stop
+        with pytest.raises(GateClosed, match="paused_by_operator"):
+            await waiting
+    assert book.list_paused() == {named, "default/google"}
+    assert not lane.has_room()
+    assert other.has_room()
+    book.changed.clear()
+    book.pause(())
+    assert book.changed.is_set()
+    assert lane.has_room()
+
+
+async def test_a_reset_lane_goes_again_whatever_closed_it() -> None:
+    """Its breaker is closed, its identity no longer counts as listed; a lane nobody knows is not reset."""
+    book = make_book(FakeClock())
+    lane = book.get("default", provider())
+    lane.observe(Signal.BLOCKED_EARLY, "example.com")
+    book.observe_listing("default", "google", "zen.example")
+    book.observe_listing("default", "microsoft", "zen.example")
+    assert lane.retry_at() is not None
+
+    assert book.reset("default/google")
+
+    assert lane.has_room()
+    assert not book.paused_identities
+    assert not book.reset("default/unknown")
 
 
 async def wait_for_turn(lane: Lane) -> None:

@@ -8,7 +8,7 @@ from tests.fakes.clock import FakeClock
 from validatord.errors import GateClosed
 from validatord.mail.probe import Signal
 from validatord.mail.provider import MXProvider, Pace
-from validatord.pacing.lane import LaneBook
+from validatord.pacing.book import LaneBook
 from validatord.pacing.limits import BookRules, LaneRules
 
 PROVIDER = MXProvider("big", pace=Pace(sessions=2))

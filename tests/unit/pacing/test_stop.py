@@ -8,7 +8,8 @@ import pytest
 from tests.fakes.clock import FakeClock, settle
 from validatord.errors import Stopping
 from validatord.mail.provider import MXProvider, Pace
-from validatord.pacing.lane import Lane, LaneBook
+from validatord.pacing.book import LaneBook
+from validatord.pacing.lane import Lane
 from validatord.pacing.limits import BookRules
 from validatord.settings import PacingSettings
 

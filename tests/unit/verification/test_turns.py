@@ -13,7 +13,8 @@ from tests.unit.verification.made import DOMAIN, make_answer, make_visit
 from validatord.errors import GateClosed
 from validatord.mail.probe import Signal
 from validatord.mail.provider import MXProvider, Pace
-from validatord.pacing.lane import Lane, LaneBook
+from validatord.pacing.book import LaneBook
+from validatord.pacing.lane import Lane
 from validatord.pacing.limits import BookRules
 from validatord.settings import Settings
 from validatord.smtp.dialogue import Session

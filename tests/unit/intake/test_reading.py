@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from validatord.cli.reading import MAX_LINE, InputRow, read_addresses
 from validatord.errors import ConfigurationError
+from validatord.intake.reading import MAX_LINE, InputRow, read_addresses
 
 
 def addresses(data: bytes, column: str = "") -> list[str]:

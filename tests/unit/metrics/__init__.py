@@ -1,0 +1,1 @@
+"""Figures: what may be told, and what is read of them."""
