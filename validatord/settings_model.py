@@ -28,6 +28,7 @@ from validatord.settings_types import (
     Words,
 )
 from validatord.settings_web import WebSettings
+from validatord.settings_webhooks import WebhookSettings
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -362,6 +363,7 @@ class ReloadableTree(BaseModel):
     doctor: DoctorSettings = DoctorSettings()
     bouncer: BouncerSettings = BouncerSettings()
     history: HistorySettings = HistorySettings()
+    webhooks: WebhookSettings = WebhookSettings()
 
     @field_validator("identities")
     @classmethod

@@ -49,13 +49,18 @@ def is_public(address: str, *, deny: Sequence[str] = (), own: Sequence[str] = ()
 
 def is_denied(address: str, *, deny: Sequence[str] = (), own: Sequence[str] = ()) -> bool:
     """Whether the operator forbids the address, or it is one of ours, in any of its forms."""
+    return _parse(address) is None or is_within(address, (*deny, *own))
+
+
+def is_within(address: str, networks: Sequence[str]) -> bool:
+    """Whether the address, in any of its forms, lies in one of the networks; text that is no address does not."""
     parsed = _parse(address)
     if parsed is None:
-        return True
+        return False
     forms = {parsed, _unwrap(parsed)}
     return any(
         form.version == network.version and form in network
-        for network in parse_networks((*deny, *own))
+        for network in parse_networks(tuple(networks))
         for form in forms
     )
 
