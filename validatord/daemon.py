@@ -28,7 +28,9 @@ from validatord.logs import Seldom, set_up_logs
 from validatord.loops import reverifier
 from validatord.loops.bouncer_driver import BouncerDriver
 from validatord.loops.loop import Loop
+from validatord.loops.notifier import Notifier, Ways, judge_targets
 from validatord.mail.request import Priority
+from validatord.notify.webhook import WebhookSender
 from validatord.reload import reload
 from validatord.settings import Settings, SettingsHolder
 from validatord.stores import Stores, open_stores
@@ -73,13 +75,16 @@ class Daemon:
             self._hurry = engine.hurry
             await engine.start()
             fenced = engine.fenced
-            bouncer = asyncio.create_task(self._drive_bouncer(engine, stores), name="bouncer driver")
+            beside = [
+                asyncio.create_task(self._drive_bouncer(engine, stores), name="bouncer driver"),
+                asyncio.create_task(self._tell(stores), name="notifier"),
+            ]
             try:
                 await self._serve(engine, stores)
             finally:
                 self._notifier.stopping("giving leases back")
                 # Side by side: each may need the whole grace time.
-                await asyncio.gather(engine.stop(), _end([bouncer]))
+                await asyncio.gather(engine.stop(), _end(beside))
                 logger.info("stopped")
         if fenced.is_set():
             raise NodeTaken(f'another validatord named "{engine.node}" runs now; this one has stopped')
@@ -135,6 +140,12 @@ class Daemon:
         rng = random.Random()  # noqa: S311 spreads waits
         driver = BouncerDriver(stores.database, self._holder.snapshot, engine.policy_of, self._clock, rng)
         await driver.run(self._stop, self._holder.snapshot().service.stop_grace.total_seconds())
+
+    async def _tell(self, stores: Stores) -> None:
+        """Send what stands in the outbox."""
+        sender = WebhookSender(judge_targets(self._holder.snapshot), self._clock)
+        notifier = Notifier(stores.database, self._holder.snapshot, self._clock, Ways(sender))
+        await notifier.run(self._stop)
 
     def _build_submitter(self, engine: Engine, stores: Stores) -> Submitter:
         rules = IntakeRules.of(self._holder.snapshot())

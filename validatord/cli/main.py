@@ -43,6 +43,7 @@ _HOMES = {
     "status": "ledger",
     "submit": "ledger",
     "tools": "tools",
+    "webhooks": "webhooks",
 }
 
 

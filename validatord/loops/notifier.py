@@ -13,6 +13,7 @@ from typing import Any
 
 from loguru import logger
 
+from validatord import crash, metrics
 from validatord.clock import Clock
 from validatord.errors import StoreAway
 from validatord.lookup import addresses
@@ -131,7 +132,9 @@ class Notifier:
             if not events:
                 return
             spreads = [await self._word(event) for event in events]
-            if await deliveries.spread_events(self._database, spreads) is None or len(events) < _AT_ONCE:
+            made = await deliveries.spread_events(self._database, spreads)
+            crash.point("notifier.spread")
+            if made is None or len(events) < _AT_ONCE:
                 return
 
     async def _word(self, event: Event) -> Spread:
@@ -150,6 +153,7 @@ class Notifier:
         leased = await deliveries.lease_deliveries(
             self._database, room, settings.per_target, busy, settings.timeout + _LEASE_MARGIN
         )
+        crash.point("notifier.leased")
         for delivery in leased:
             task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.id}")
             self._active[delivery.id] = (delivery.target, task)
@@ -184,7 +188,9 @@ class Notifier:
         return await self._ways.webhooks.send(Endpoint(place.url, place.secrets), message, timeout)
 
     async def _record(self, delivery: Delivery, answer: Answer, seconds: float) -> None:
+        crash.point("notifier.sent")
         found = self._judge(delivery, answer, seconds)
+        metrics.observe_delivery(delivery.target.partition(":")[0], _name_outcome(found, answer), seconds)
         await deliveries.record_attempt(self._database, delivery, found)
         if answer.is_gone and delivery.webhook_id is not None:
             await deliveries.disable_gone(self._database, delivery.webhook_id, "the receiver answered 410 Gone")
@@ -217,3 +223,9 @@ class Notifier:
         gone = await deliveries.trim(self._database, self._snapshot().webhooks.keep)
         if gone:
             logger.bind(deliveries=gone).info("old deliveries deleted")
+
+
+def _name_outcome(found: Attempt, answer: Answer) -> str:
+    if found.state == deliveries.PENDING:
+        return "failed" if answer.http_status is None else "refused"
+    return "delivered" if answer.is_taken else "given_up"

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from validatord import crash
 from validatord.store import queries
 from validatord.store.database import Database, Row
 from validatord.store.values import Json, clean_json
@@ -116,6 +117,7 @@ async def spread_events(database: Database, spreads: Sequence[Spread]) -> int | 
             [Json(spread.payload) for spread in spreads],
             [spread.channel for spread in spreads],
         )
+        crash.point("notifier.before_spread_commit")
         return len(made)
 
 

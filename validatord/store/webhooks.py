@@ -8,6 +8,7 @@ from validatord.store import queries
 from validatord.store.database import Database, Row
 
 _SQL = queries.load("webhooks")
+_CLIENTS = queries.load("submissions")
 _OVERLAP = timedelta(hours=24)  # how long an old secret still signs
 
 
@@ -26,7 +27,9 @@ class Webhook:
 
 
 async def add_webhook(database: Database, client: str | None, url: str, secret: str, events: Sequence[str]) -> Webhook:
-    """Register a receiver and return it."""
+    """Register a receiver and return it; its client need not be known yet."""
+    if client is not None:
+        await database.fetch(_CLIENTS["add_client"], client)
     return _webhook_of(await _one(database, "add_webhook", client, url, secret, list(events)))
 
 

@@ -47,8 +47,6 @@ async def put(
 
 async def add(database: Database, url: str, client: str | None = "crm", events: tuple[str, ...] = ()) -> Webhook:
     """Register a receiver."""
-    if client is not None:
-        await database.fetch("INSERT INTO clients (name) VALUES ($1) ON CONFLICT DO NOTHING", client)
     return await webhooks.add_webhook(database, client, url, make_secret(), events)
 
 
