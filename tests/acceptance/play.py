@@ -22,9 +22,10 @@ from validatord.cli.intake import Wanted, submit_rows
 from validatord.embedded.postgres import FAST_AND_LOOSE, EmbeddedPostgres
 from validatord.intake.reading import InputRow
 from validatord.sandbox.command import Scenario
+from validatord.sandbox.internet import Sandbox
 from validatord.sandbox.worlds import Sample
 from validatord.settings import Settings
-from validatord.stage import Stage
+from validatord.stage import SandboxAddress, Stage
 from validatord.store import migrations, submissions
 from validatord.store.database import Database
 
@@ -249,33 +250,23 @@ def merge(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]
 @asynccontextmanager
 async def open_play(
     folder: Path,
-    scenario: Scenario,
+    scenario: Scenario | Sample,
     *,
     dsn: str = "",
     redis_url: str = "",
     speed: float = 50,
     settings: Mapping[str, Mapping[str, Any]] = {},
 ) -> AsyncIterator[Play]:
-    """Set a stage: the stores given or its own, the sandbox as a child; the daemon is not started yet."""
+    """Set a stage: the stores given or its own, the sandbox; the daemon is not started yet.
+
+    The sandbox of a scenario is a child process, that of a sample lives in this one.
+    """
     folder.mkdir(exist_ok=True)
-    arguments = (
-        "--scenario",
-        scenario.name,
-        "--addresses",
-        str(scenario.addresses),
-        "--domains",
-        str(scenario.domains),
-    )
-    stage = Stage(
-        folder,
-        sandbox_arguments=(*arguments, "--seed", str(scenario.seed), "--speed", str(speed)),
-        overrides=merge(FAST, settings),
-        dsn=dsn,
-        redis_url=redis_url,
-    )
+    stage = Stage(folder, overrides=merge(FAST, settings), dsn=dsn, redis_url=redis_url)
     database: Database | None = None
+    sandbox: Sandbox | None = None
     try:
-        await stage.start_sandbox()
+        sample, sandbox = await start_sandbox(stage, scenario, speed)
         if not dsn:
             # Without fsync a killed server loses nothing, only a machine would; its own buffers must be written.
             options = {**FAST_AND_LOOSE, "synchronous_commit": "on"}
@@ -284,13 +275,34 @@ async def open_play(
         stage.write_config()
         database = await Database.open(stage.dsn, pool_size=2, application_name="judge")
         await migrations.migrate(database)
-        yield Play(stage, scenario.make_sample(speed), database)
+        yield Play(stage, sample, database)
     finally:
         if database is not None:
             await database.aclose()
         await stage.stop()
+        if sandbox is not None:
+            await sandbox.aclose()
         if stage.postgres is not None:
             await asyncio.to_thread(stage.postgres.remove)
+
+
+async def start_sandbox(stage: Stage, scenario: Scenario | Sample, speed: float) -> tuple[Sample, Sandbox | None]:
+    """Start the sandbox and return the list; of a sample also what has to be closed."""
+    if isinstance(scenario, Scenario):
+        stage.sandbox_arguments = arguments_of(scenario, speed)
+        await stage.start_sandbox()
+        return scenario.make_sample(speed), None
+    sandbox = Sandbox(scenario.spec)
+    await sandbox.start()
+    stage.sandbox = SandboxAddress(sandbox.resolver, sandbox.smtp_port, sandbox.control_port)
+    return scenario, sandbox
+
+
+def arguments_of(scenario: Scenario, speed: float) -> tuple[str, ...]:
+    """The words that make the sandbox's command play this scenario."""
+    words = {"scenario": scenario.name, "addresses": scenario.addresses, "domains": scenario.domains}
+    words |= {"seed": scenario.seed, "speed": speed}
+    return tuple(word for name, value in words.items() for word in (f"--{name}", str(value)))
 
 
 def is_alive(pid: int) -> bool:

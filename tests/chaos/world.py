@@ -21,9 +21,12 @@ from tests.chaos.gate import Gate, NameGate
 from validatord import crash
 from validatord.embedded.redis import EmbeddedRedis
 from validatord.intake import client
+from validatord.mail.verdict import Reason, Status
 from validatord.sandbox.bouncer import SandboxBouncer
 from validatord.sandbox.bouncer_world import BouncerSpec
 from validatord.sandbox.command import Scenario
+from validatord.sandbox.spec import SandboxSpec
+from validatord.sandbox.worlds import Sample, SampleAddress
 from validatord.stage import SandboxAddress
 
 BACK_SECONDS = 5.0  # how soon work goes on after an outage
@@ -132,18 +135,32 @@ class World(Play):
         await oracle.judge(self, errors=errors, retried=retried)
 
 
+def make_sample(spec: SandboxSpec, outcomes: Mapping[str, str]) -> Sample:
+    """Make a list with its truth: address → the right answers, as "valid accepted | unknown no_connection"."""
+    found: list[SampleAddress] = []
+    for address, answers in outcomes.items():
+        words = [answer.split() for answer in answers.split("|")]
+        right = tuple((Status(status), Reason(reason)) for status, reason in words)
+        found.append(SampleAddress(address, "", right))
+    return Sample(spec, tuple(found))
+
+
 @asynccontextmanager
 async def open_world(
     folder: Path,
-    scenario: Scenario,
+    scenario: Scenario | Sample,
     *,
     dsn: str = "",
     has_redis: bool = False,
     bouncer: BouncerSpec | None = None,
+    is_gated: bool = True,
     speed: float = 50,
     settings: Mapping[str, Mapping[str, Any]] = {},
 ) -> AsyncIterator[World]:
-    """Set up a world: a PostgreSQL of its own unless one is given, a Redis and a Bouncer where asked for."""
+    """Set up a world: a PostgreSQL of its own unless one is given, a Redis and a Bouncer where asked for.
+
+    Without gates in the way it is as fast as the machine allows.
+    """
     async with contextlib.AsyncExitStack() as stack:
         play = await stack.enter_async_context(
             open_play(folder / "stage", scenario, dsn=dsn, speed=speed, settings=settings)
@@ -151,11 +168,12 @@ async def open_world(
         sandbox = play.stage.sandbox
         assert sandbox is not None
         gates = await _open_gates(stack, play.stage.dsn, sandbox)
-        overrides = _lead_through(gates, play.stage.dsn)
+        overrides = _lead_through(gates, play.stage.dsn) if is_gated else {}
         redis = await _start_redis(stack, folder) if has_redis else None
         if redis is not None:
             gates.redis = await stack.enter_async_context(Gate(Path(redis.url.removeprefix("unix://"))))
-            overrides["redis"] = {"url": f"redis://127.0.0.1:{gates.redis.port}/0", "is_enabled": True}
+            through = f"redis://127.0.0.1:{gates.redis.port}/0"
+            overrides["redis"] = {"url": through if is_gated else redis.url, "is_enabled": True}
         service = await stack.enter_async_context(SandboxBouncer(bouncer)) if bouncer is not None else None
         if service is not None:
             where = urlsplit(service.url)
