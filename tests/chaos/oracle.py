@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.acceptance.play import CLIENT, RCPT_PER_SESSION, SUBMISSION, Sight
+from tests.acceptance.play import CLIENT, RCPT_PER_SESSION, SUBMISSION, Sight, until
 from tests.chaos.vitals import Vitals
 from tests.integration.store import ledger
 from validatord.store import submissions
@@ -79,8 +79,9 @@ def judge_log(world: "World", errors: str = "") -> None:
     assert [line for line in loud if not errors or not re.search(errors, line)] == []
 
 
-def judge_growth(world: "World", before: Vitals) -> None:
-    """After a fault the daemon uses no more files and threads than before it, and hardly more memory."""
+async def judge_growth(world: "World", before: Vitals) -> None:
+    """When its sessions are over the daemon uses no more files and threads than before, and hardly more memory."""
+    await until(lambda: world.count_sessions_is(0), "the sessions to end", 30)
     after = world.vitals()
     assert after.files <= before.files + 12  # connections of the pool that were not open before
     assert after.threads <= before.threads + 2

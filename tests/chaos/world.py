@@ -108,6 +108,10 @@ class World(Play):
         """How often a daemon said that it is ready."""
         return len(re.findall(r" ready .*node=", self.log))
 
+    async def look_at_hosts(self) -> dict[str, Any]:
+        """The books of the sandbox."""
+        return await self.stage.counters()
+
     def vitals(self) -> vitals.Vitals:
         """What the daemon uses now."""
         return vitals.look_at(self.pid)
