@@ -27,3 +27,5 @@ CREATE INDEX email_validation_outdated ON email_validation (ttl_expires_at) WHER
 CREATE INDEX email_events_age ON email_events (event_at);
 
 ALTER TABLE bouncer_batches ADD COLUMN results_deleted_ts timestamptz;  -- its rows in bouncer_results were kept long enough
+
+CREATE INDEX submissions_lines ON submissions (client, priority) WHERE finished_at IS NULL;

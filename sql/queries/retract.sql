@@ -33,14 +33,14 @@ WHERE r.id = ANY ($1::bigint[]);
 
 -- queue_domains --
 -- Make the domains of queued requests due with them, unless a visit goes on: its end sets the time.
-UPDATE domain_queue AS q
-SET
-    priority = greatest(q.priority, waiting.priority),
-    next_due = greatest(least(q.next_due, $2::timestamptz), q.not_before)
-FROM (
-    SELECT r.domain, max(r.priority) AS priority FROM requests AS r WHERE r.id = ANY ($1::bigint[]) GROUP BY r.domain
-) AS waiting
-WHERE q.domain = waiting.domain AND q.leased_until IS NULL;
+INSERT INTO domain_queue AS q (domain, priority, next_due)
+SELECT r.domain, max(r.priority), $2::timestamptz FROM requests AS r WHERE r.id = ANY ($1::bigint[])
+GROUP BY r.domain
+ORDER BY r.domain
+ON CONFLICT (domain) DO UPDATE SET
+    priority = greatest(q.priority, excluded.priority),
+    next_due = greatest(least(q.next_due, excluded.next_due), q.not_before)
+WHERE q.leased_until IS NULL;
 
 -- end_unknown --
 -- Turn the verdict of finished requests into one that says nothing about their mailboxes.

@@ -11,6 +11,13 @@ SELECT s.id FROM submissions AS s WHERE s.client = $1 AND s.submission = $2;
 INSERT INTO submissions (client, submission, priority) VALUES ($1, $2, $3)
 ON CONFLICT (client, submission) DO NOTHING;
 
+-- count_ahead --
+-- How many requests the client of a submission has unfinished in others of the same priority.
+SELECT coalesce(sum(o.requests - o.finished), 0)::bigint
+FROM submissions AS s
+INNER JOIN submissions AS o ON s.client = o.client AND s.priority = o.priority AND s.id <> o.id
+WHERE s.id = $1 AND o.finished_at IS NULL;
+
 -- insert_queued --
 -- Queue the requests that are not known yet and return which were not.
 INSERT INTO requests (submission_id, idx, address, email, domain, contact_id, priority, due_at)

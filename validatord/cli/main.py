@@ -38,6 +38,7 @@ _HOMES = {
     "doctor": "doctor",
     "explain": "ledger",
     "migrate": "ledger",
+    "queue": "queue",
     "sandbox": "service",
     "serve": "service",
     "status": "ledger",

@@ -17,8 +17,9 @@ from validatord.store.values import clean_text
 
 _SQL = queries.load("submissions")
 _ADDRESS_LIMIT = 1000  # characters kept of what was sent in
-# From which place in a submission on its requests stand back a little behind those of shorter ones.
-_LONG_STEPS = (100, 1_000, 10_000, 100_000)
+# From which place in a client's line on its requests stand back a little behind those of shorter lines: each
+# step four times the last, so that two long lines share what there is about evenly.
+_LONG_STEPS = tuple(100 * 4**step for step in range(9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,9 @@ async def add_chunk(database: Database, chunk: Chunk) -> ChunkResult:
     answered = [item for item in chunk.items if item.finding is not None]
     async with database.transaction() as connection:
         submission_id = await _get_submission_id(connection, chunk)
-        new_queued = await _insert_queued(connection, submission_id, chunk.priority, queued)
-        await _queue_domains(connection, chunk.priority, new_queued)
+        line = _Line(chunk.priority, await connection.fetchval(_SQL["count_ahead"], submission_id))
+        new_queued = await _insert_queued(connection, submission_id, line, queued)
+        await _queue_domains(connection, line, new_queued)
         new_answered = await _insert_answered(connection, submission_id, answered)
         added = len(new_queued) + len(new_answered)
         await connection.execute(_SQL["count_added"], submission_id, added, chunk.expected)
@@ -206,8 +208,19 @@ async def count_unfinished(database: Database) -> int:
 
 
 def lower_priority(priority: int, idx: int) -> int:
-    """Return the priority of a request by its place, so that a short submission passes a long one."""
+    """Return the priority of a request by its place in its client's line, so that short lines pass long ones."""
     return max(0, priority - sum(idx >= step for step in _LONG_STEPS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A client's line under one priority: what the client has unfinished in other submissions stands ahead."""
+
+    priority: int
+    ahead: int
+
+    def weigh(self, item: ChunkItem) -> int:
+        return lower_priority(self.priority, self.ahead + item.idx)
 
 
 async def _get_submission_id(connection: Queryable, chunk: Chunk) -> int:
@@ -221,9 +234,9 @@ async def _get_submission_id(connection: Queryable, chunk: Chunk) -> int:
 
 
 async def _insert_queued(
-    connection: Queryable, submission_id: int, priority: int, items: Sequence[ChunkItem]
+    connection: Queryable, submission_id: int, line: _Line, items: Sequence[ChunkItem]
 ) -> list[ChunkItem]:
-    table = [(*_address_columns(item), lower_priority(priority, item.idx)) for item in items if _require_mailbox(item)]
+    table = [(*_address_columns(item), line.weigh(item)) for item in items if _require_mailbox(item)]
     return await _insert(connection, "insert_queued", submission_id, items, rows.columns_of(table, 6))
 
 
@@ -245,11 +258,11 @@ async def _insert(
     return [item for item in {item.idx: item for item in items}.values() if item.idx in new]
 
 
-async def _queue_domains(connection: Queryable, priority: int, items: Sequence[ChunkItem]) -> None:
+async def _queue_domains(connection: Queryable, line: _Line, items: Sequence[ChunkItem]) -> None:
     urgency: dict[str, int] = {}
     for item in items:
         if item.mailbox is not None:
-            weight = lower_priority(priority, item.idx)
+            weight = line.weigh(item)
             urgency[item.mailbox.domain] = max(weight, urgency.get(item.mailbox.domain, 0))
     if urgency:
         await connection.execute(_SQL["queue_domains"], list(urgency), list(urgency.values()))

@@ -238,7 +238,26 @@ async def test_progress_of_nothing(database: Database) -> None:
 
 def test_requests_far_down_a_long_submission_stand_back() -> None:
     """The first hundred go at full priority, later ones a little lower, never into another class."""
-    assert [submissions.lower_priority(50, idx) for idx in (0, 99, 100, 999, 1_000, 10_000, 5_000_000)] == [
-        50, 50, 49, 49, 48, 47, 46,
+    assert [submissions.lower_priority(50, idx) for idx in (0, 99, 100, 399, 400, 10_000, 5_000_000)] == [
+        50, 50, 49, 49, 48, 46, 42,
     ]  # fmt: skip
+    assert submissions.lower_priority(50, 10**12) > 25
     assert submissions.lower_priority(1, 5_000_000) == 0
+
+
+async def test_many_short_submissions_of_a_client_are_one_line(database: Database) -> None:
+    """What a client has unfinished elsewhere stands ahead; another client, and another priority, do not wait."""
+    for number in range(3):
+        await submit(database, *(f"a{i}@one.example" for i in range(150)), submission=f"part {number}")
+    await submit(database, "a@one.example", client="other")
+    await submit(database, "b@one.example", submission="urgent", priority=75)
+
+    lines = await look(
+        database,
+        """
+        SELECT s.submission, max(r.priority)::int AS first FROM requests AS r
+        INNER JOIN submissions AS s ON r.submission_id = s.id GROUP BY s.id, s.submission ORDER BY s.id
+        """,
+    )
+
+    assert [line["first"] for line in lines] == [50, 49, 49, 50, 75]
