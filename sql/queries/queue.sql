@@ -51,10 +51,3 @@ WHERE
     AND ($5::text IS NULL OR r.reason = $5)
 ORDER BY r.id
 LIMIT $6;
-
--- lock_undecided --
--- Lock those of the requests that are finished as unknown, in order, and return what each counts for.
-SELECT r.* FROM requests AS r
-WHERE r.id = ANY ($1::bigint[]) AND r.state = 'done' AND r.status = 'unknown'
-ORDER BY r.id
-FOR UPDATE;

@@ -31,6 +31,34 @@ SET
     finished_at = NULL
 WHERE r.id = ANY ($1::bigint[]);
 
+-- lock_undecided --
+-- Lock those of the requests that ended as unknown, in order, and return what each counts for.
+SELECT r.* FROM requests AS r
+WHERE r.id = ANY ($1::bigint[]) AND r.state = 'done' AND r.status = 'unknown'
+ORDER BY r.id
+FOR UPDATE;
+
+-- start_again --
+-- Queue finished requests as if they had never been tried.
+UPDATE requests AS r
+SET
+    state = 'queued',
+    due_at = now(),
+    attempt = 0,
+    deferrals = 0,
+    deferral_reason = NULL,
+    first_tried_at = now(),  -- from now on counts how long they wait
+    status = NULL,
+    reason = NULL,
+    reasons = NULL,
+    confidence = NULL,
+    mx_host = NULL,
+    reply = NULL,
+    source = NULL,
+    checked_at = NULL,
+    finished_at = NULL
+WHERE r.id = ANY ($1::bigint[]);
+
 -- queue_domains --
 -- Make the domains of queued requests due with them, unless a visit goes on: its end sets the time.
 INSERT INTO domain_queue AS q (domain, priority, next_due)
@@ -41,6 +69,10 @@ ON CONFLICT (domain) DO UPDATE SET
     priority = greatest(q.priority, excluded.priority),
     next_due = greatest(least(q.next_due, excluded.next_due), q.not_before)
 WHERE q.leased_until IS NULL;
+
+-- time_now --
+-- When this transaction began.
+SELECT now();
 
 -- end_unknown --
 -- Turn the verdict of finished requests into one that says nothing about their mailboxes.

@@ -15,14 +15,16 @@ from rich.table import Table
 from validatord.cli.session import Session
 from validatord.errors import AddressSyntaxError
 from validatord.mail.parse import parse_domain
-from validatord.store import pauses, queue, rejected
+from validatord.mail.verdict import Reason
+from validatord.store import pauses, queue, rejected, retract
 from validatord.store.database import Database
 from validatord.store.pauses import PauseKind
-from validatord.store.queue import QueueStats
+from validatord.store.queue import QueueStats, Undecided
 
 EXIT_ATTENTION = 1
 EXIT_USAGE = 2
 _LOOK_SECONDS = 1.0
+_AT_ONCE = 500
 _KINDS = click.Choice([kind.value for kind in PauseKind])
 
 
@@ -96,9 +98,10 @@ def _show_pauses(console: Console, resting: list[pauses.Pause]) -> None:
         what = f"{pause.kind.value} {pause.key}".rstrip()
         why = f": {pause.reason}" if pause.reason else ""
         console.print(
-            f"[yellow]paused[/]: {what}, by {pause.paused_by} at {pause.created_at:%Y-%m-%d %H:%M} UTC", highlight=False
+            f"paused: {what}, by {pause.paused_by} at {pause.created_at:%Y-%m-%d %H:%M} UTC{why}",
+            highlight=False,
+            markup=False,
         )
-        console.print(f"          {why}", highlight=False) if why else None
 
 
 def _show_dead(console: Console, found: QueueStats) -> None:
@@ -161,6 +164,32 @@ def reset_lane(session: Session, lane: str) -> None:
     async def work(database: Database) -> int:
         await pauses.reset_lane(database, lane, by=_whoami())
         click.echo("every daemon that has this lane lets it go again")
+        return 0
+
+    _run(session, work)
+
+
+@group.command("retry-failed")
+@click.option("--client", default=None, help="Only this client's.")
+@click.option("--submission", default=None, help="Only of this submission.")
+@click.option("--reason", default=None, help="Only what ended for this reason, such as no_connection.")
+@click.pass_obj
+def retry_failed(session: Session, client: str | None, submission: str | None, reason: str | None) -> None:
+    """Ask again about everything that ended as unknown, from the start of the schedule.
+
+    Its submissions are unfinished again until it is answered.
+    """
+    if reason is not None and reason not in {item.value for item in Reason}:
+        raise click.UsageError(f'"{reason}" is no reason; `validatord queue stats` and results name them')
+    wanted = Undecided(client, submission, reason)
+
+    async def work(database: Database) -> int:
+        count, last = 0, 0
+        with Console(stderr=True).status("looking") as told:
+            while ids := await queue.find_undecided(database, wanted, last, _AT_ONCE):
+                count, last = count + await retract.queue_again(database, ids), ids[-1]
+                told.update(f"{count:,} queued again")
+        click.echo(f"{count:,} requests are queued again")
         return 0
 
     _run(session, work)

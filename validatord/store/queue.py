@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from validatord.mail.verdict import Reason
 from validatord.store import queries
 from validatord.store.database import Database
 
 _SQL = queries.load("queue")
 _MOST_LANES = 20
+# Asking again would end the same way: nobody may ask.
+_NOT_ASKED = (Reason.NEVER_PROBE.value, Reason.OPTED_OUT.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,21 @@ class QueueStats:
     def unfinished(self) -> int:
         """All unfinished requests: what the water marks are about."""
         return sum(share.requests for share in self.shares)
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """Which requests that ended as `unknown` are meant: all, or those of a client, a submission, for a reason."""
+
+    client: str | None = None
+    submission: str | None = None
+    reason: str | None = None
+
+
+async def find_undecided(database: Database, wanted: Undecided, after_id: int, limit: int) -> list[int]:
+    """Return the numbers of requests that ended as `unknown`, above a number; not of those nobody may ask about."""
+    how = (wanted.client, wanted.submission, wanted.reason, limit)
+    return [row["id"] for row in await database.fetch(_SQL["find_undecided"], after_id, list(_NOT_ASKED), *how)]
 
 
 async def get_stats(database: Database) -> QueueStats:

@@ -1,4 +1,4 @@
-"""Taking verdicts back: what was concluded about mailboxes from a refusal that turned out to be about us.
+"""Taking verdicts back: what was concluded from a refusal of us, and what an operator wants asked again.
 
 Repeatable: what is not finished any more, or says already that nothing is known, stays as it is.
 """
@@ -59,6 +59,21 @@ async def take_back(database: Database, retraction: Retraction) -> TakenBack:
         await connection.execute(_SQL["retract_validations"], emails, retraction.since, *said)
         await _count(connection, queued, ended, reason)
     return TakenBack(len(queued), len(ended))
+
+
+async def queue_again(database: Database, request_ids: Sequence[int]) -> int:
+    """Queue requests that ended as `unknown` as if never tried, counts included; return how many."""
+    ids = sorted(request_ids)
+    async with database.transaction() as connection:
+        await connection.fetch(_SQL["lock_domains"], ids)
+        found = await connection.fetch(_SQL["lock_undecided"], ids)
+        if not found:
+            return 0
+        ids = [row["id"] for row in found]
+        await connection.execute(_SQL["start_again"], ids)
+        await connection.execute(_SQL["queue_domains"], ids, await connection.fetchval(_SQL["time_now"]))
+        await _count(connection, found, (), "")
+    return len(found)
 
 
 async def _queue(connection: Queryable, found: Sequence[Row], retraction: Retraction) -> None:
