@@ -1,23 +1,20 @@
-"""The daemon: opens the stores, starts the engine and the doors, listens to signals, stops in order.
+"""The daemon: opens the stores, starts the engine and the doors, stops in order.
 
-Signal handlers only set events; everything else happens in the tasks that wait for them. A start waits
-for a PostgreSQL that is away; a second signal ends what the first one lets finish.
+A start waits for a PostgreSQL that is away; a second signal ends what the first one lets finish.
 """
 
 import asyncio
 import contextlib
 import gc
-import os
 import random
-import signal
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from loguru import logger
 
-from validatord import sd_notify
+from validatord import __version__, metrics
 from validatord.clock import SystemClock
-from validatord.engine import Engine, load_providers
+from validatord.engine import Engine
 from validatord.errors import NodeTaken, StoreAway
 from validatord.intake.arq_worker import WorkerRules
 from validatord.intake.jobs import Jobs
@@ -31,14 +28,14 @@ from validatord.loops.loop import Loop
 from validatord.loops.notifier import Notifier, Ways, judge_targets
 from validatord.mail.request import Priority
 from validatord.notify.webhook import WebhookSender
-from validatord.reload import reload
+from validatord.process import Process
+from validatord.reloader import Reloader
 from validatord.settings import Settings, SettingsHolder
 from validatord.stores import Stores, open_stores
+from validatord.verification.outfit import Prepared, prepare
 from validatord.web.server import WebDoor
 from validatord.web.services import WebServices
 
-EXIT_IN_HASTE = 1
-_HASTE_SECONDS = 1.0
 _UPKEEP_SECONDS = 3600.0
 _STORE_SECONDS = 1.0  # between two tries to reach PostgreSQL at the start
 
@@ -48,14 +45,9 @@ class Daemon:
 
     def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
         self._holder = SettingsHolder(settings)
-        self._load = load
-        self._stop = asyncio.Event()
-        self._haste = asyncio.Event()
-        self._hurry: Callable[[], None] = lambda: None
-        self._hangup = asyncio.Event()
-        self._notifier = sd_notify.Notifier(os.environ)
         self._clock = SystemClock()
-        self._submitter: Submitter | None = None
+        self._reloader: Reloader[Prepared] = Reloader(self._holder, load, prepare, self._clock)
+        self._process = Process(self._reloader, settings.service.node)
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -64,16 +56,18 @@ class Daemon:
             NodeTaken: another process runs under this node's name, at the start or later.
         """
         settings = self._holder.snapshot()
-        set_up_logs(level=settings.service.log_level, form=settings.service.log_format)
-        self._listen()
-        async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(_end, [asyncio.create_task(self._end_in_haste(), name="haste")])
+        _set_up_logs(settings)
+        metrics.describe_build(__version__, settings.service.node)
+        metrics.register_process()
+        self._reloader.call(lambda prepared: _set_up_logs(prepared.settings))
+        async with self._process, contextlib.AsyncExitStack() as stack:
             stores = await self._wait_for_stores(stack, settings)
             if stores is None:
                 return
             engine = Engine(stores.database, self._holder.snapshot, self._clock, random.Random())  # noqa: S311 spreads waits
-            self._hurry = engine.hurry
+            self._process.hurry = engine.hurry
             await engine.start()
+            self._reloader.call(engine.apply)
             fenced = engine.fenced
             beside = [
                 asyncio.create_task(self._drive_bouncer(engine, stores), name="bouncer driver"),
@@ -82,7 +76,7 @@ class Daemon:
             try:
                 await self._serve(engine, stores)
             finally:
-                self._notifier.stopping("giving leases back")
+                self._process.stopping()
                 # Side by side: each may need the whole grace time.
                 await asyncio.gather(engine.stop(), _end(beside))
                 logger.info("stopped")
@@ -92,64 +86,57 @@ class Daemon:
     async def _wait_for_stores(self, stack: contextlib.AsyncExitStack, settings: Settings) -> Stores | None:
         """Open the stores, waiting for a PostgreSQL that is away; None if told to stop meanwhile."""
         seldom = Seldom(self._clock)
-        while not self._stop.is_set():
+        while not self._process.stop.is_set():
             try:
                 return await stack.enter_async_context(open_stores(settings, needs_redis=True))
             except StoreAway as away:
                 if seldom.is_due():
                     logger.bind(problem=str(away)).warning("waiting for PostgreSQL")
-                self._notifier.status("waiting for PostgreSQL")
+                self._process.notifier.status("waiting for PostgreSQL")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STORE_SECONDS):
-                    await self._stop.wait()
+                    await self._process.stop.wait()
         return None
-
-    async def _end_in_haste(self) -> None:
-        """After a second signal: cut conversations, and if that is not enough, everything."""
-        await self._haste.wait()
-        logger.warning("second signal: ending at once")
-        self._hurry()
-        await asyncio.sleep(_HASTE_SECONDS)
-        # Servers of our own are bound to our end; leases are given back by the next start.
-        os._exit(EXIT_IN_HASTE)
 
     async def _serve(self, engine: Engine, stores: Stores) -> None:
         async with contextlib.AsyncExitStack() as stack:
-            self._submitter = self._build_submitter(engine, stores)
-            tasks = [
-                asyncio.create_task(self._reload_on_hangup(engine), name="reload"),
-                asyncio.create_task(self._build_upkeep(self._submitter, stores).run(self._stop), name="upkeep"),
-            ]
+            submitter = self._build_submitter(engine, stores)
+            upkeep = self._build_upkeep(submitter, stores)
+            tasks = [asyncio.create_task(upkeep.run(self._process.stop), name="upkeep")]
             stack.push_async_callback(_end, tasks)
             if stores.redis_url:
-                intake = self._build_intake(engine, stores, self._submitter)
-                tasks.append(asyncio.create_task(intake.run(self._stop), name="arq intake"))
+                intake = self._build_intake(engine, stores, submitter)
+                tasks.append(asyncio.create_task(intake.run(self._process.stop), name="arq intake"))
             if self._holder.snapshot().web.is_enabled:
-                door = WebDoor(self._build_services(engine, stores, self._submitter))
+                door = WebDoor(self._build_services(engine, stores, submitter))
                 stack.push_async_callback(door.aclose)
                 await door.open()
-            if self._notifier.watchdog_seconds:
-                tasks.append(asyncio.create_task(self._feed_watchdog(engine), name="watchdog"))
             _spare_the_collector()
-            self._notifier.ready("verifying")
+            self._process.ready(engine.is_lively, stores.database.ping)
             logger.bind(node=engine.node, arq=bool(stores.redis_url)).info("ready")
-            await _wait_for_any(self._stop, engine.fenced)
+            await _wait_for_any(self._process.stop, engine.fenced)
             logger.info("stopping: doors first, then visits")
 
     async def _drive_bouncer(self, engine: Engine, stores: Stores) -> None:
         rng = random.Random()  # noqa: S311 spreads waits
         driver = BouncerDriver(stores.database, self._holder.snapshot, engine.policy_of, self._clock, rng)
-        await driver.run(self._stop, self._holder.snapshot().service.stop_grace.total_seconds())
+        await driver.run(self._process.stop, self._holder.snapshot().service.stop_grace.total_seconds())
 
     async def _tell(self, stores: Stores) -> None:
         """Send what stands in the outbox."""
         sender = WebhookSender(judge_targets(self._holder.snapshot), self._clock)
         notifier = Notifier(stores.database, self._holder.snapshot, self._clock, Ways(sender))
-        await notifier.run(self._stop)
+        await notifier.run(self._process.stop)
 
     def _build_submitter(self, engine: Engine, stores: Stores) -> Submitter:
         rules = IntakeRules.of(self._holder.snapshot())
-        return Submitter(stores.database, self._clock, rules, policy_of=engine.policy_of, wake=engine.wake)
+        submitter = Submitter(stores.database, self._clock, rules, policy_of=engine.policy_of, wake=engine.wake)
+
+        def apply(prepared: Prepared) -> None:
+            submitter.rules = IntakeRules(prepared.lists, prepared.settings)
+
+        self._reloader.call(apply)
+        return submitter
 
     def _build_services(self, engine: Engine, stores: Stores, submitter: Submitter) -> WebServices:
         return WebServices(
@@ -185,56 +172,9 @@ class Daemon:
             find_pause=engine.running.pauses.find_intake_pause,
         )
 
-    def _listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ask_to_stop)
-        loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
 
-    def _ask_to_stop(self) -> None:
-        if self._stop.is_set():
-            self._haste.set()
-        self._stop.set()
-
-    async def _reload_on_hangup(self, engine: Engine) -> None:
-        while True:
-            await self._hangup.wait()
-            self._hangup.clear()
-            self._notifier.reloading()
-            self._reload(engine)
-            self._notifier.ready("verifying")
-
-    def _load_whole(self) -> Settings:
-        """Read the settings and every file they name, so that a bad list refuses the reload as a bad key does."""
-        settings = self._load()
-        IntakeRules.of(settings)
-        load_providers(settings)
-        return settings
-
-    def _reload(self, engine: Engine) -> None:
-        result = reload(self._holder.snapshot(), self._load_whole)
-        for problem in result.problems:
-            logger.bind(problem=problem).error("reload refused; the settings in force stay")
-        if result.settings is None:
-            return
-        set_up_logs(level=result.settings.service.log_level, form=result.settings.service.log_format)
-        self._holder.swap(result.settings)
-        engine.apply(result.settings)
-        if self._submitter is not None:
-            self._submitter.rules = IntakeRules.of(result.settings)
-        for change in result.changed:
-            logger.bind(change=change).info("setting changed")
-        for change in result.needs_restart:
-            logger.bind(change=change).warning("setting needs a restart")
-        logger.bind(changes=len(result.changed)).info("reloaded")
-
-    async def _feed_watchdog(self, engine: Engine) -> None:
-        """Feed systemd's watchdog as long as the dispatcher goes round."""
-        seconds = self._notifier.watchdog_seconds or 1.0
-        while True:
-            await asyncio.sleep(seconds)
-            if engine.is_lively(seconds * 3):
-                self._notifier.feed_watchdog()
+def _set_up_logs(settings: Settings) -> None:
+    set_up_logs(level=settings.service.log_level, form=settings.service.log_format)
 
 
 def _spare_the_collector() -> None:

@@ -8,7 +8,7 @@ stops it when `fenced` is set: another process has taken the node.
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -23,15 +23,13 @@ from validatord.loops.loop import Loop
 from validatord.loops.node import Node
 from validatord.loops.pauses import Pauses
 from validatord.pacing.book import LaneBook
-from validatord.pacing.limits import BookRules
 from validatord.rules import policy
 from validatord.rules.policy import ClientPolicy
-from validatord.rules.risk import RiskLists
 from validatord.settings import Settings
 from validatord.store import clients, lanes, leases, nodes
 from validatord.store.database import Database
 from validatord.verification.context import Tools
-from validatord.verification.outfit import Place, build_tools, load_providers
+from validatord.verification.outfit import Place, Prepared, build_tools, put_in_force
 from validatord.verification.visit import Visitor
 
 _SNAPSHOT_SECONDS = 30.0
@@ -143,19 +141,18 @@ class Engine:
         except Exception:  # noqa: BLE001 a stop goes on, whatever the ledger says
             logger.warning("leases could not be given back; the next start does it")
 
-    def apply(self, settings: Settings) -> None:
+    def apply(self, prepared: Prepared) -> None:
         """Put reloaded settings in force for what is not read from a visit's own snapshot."""
-        running = self.running
-        lists = RiskLists.load(settings.policy)
-        running.tools.lanes.apply(BookRules.of(settings.pacing))
-        running.visitor.tools = replace(
-            running.tools, providers=load_providers(settings), flags_of=lists.flags, find_ban=lists.find_ban
-        )
+        if self._running is not None:
+            running = self._running
+            running.tools = running.visitor.tools = put_in_force(running.tools, running.resolver, prepared)
 
     def is_lively(self, within_seconds: float) -> bool:
         """Whether the dispatcher came round lately: what the watchdog wants to know."""
-        last = self.running.loops["dispatcher"].last_tick_at
-        return last is not None and self.clock.now() - last < timedelta(seconds=within_seconds)
+        if self._running is None:
+            return True  # a stop takes the time it takes
+        last = self._running.loops["dispatcher"].ticked
+        return last is not None and self.clock.monotonic() - last < within_seconds
 
     # --- building ------------------------------------------------------------------------------
 
@@ -199,12 +196,11 @@ class Engine:
             await tools.pool.close_expired()
             return 0
 
-        store = self.snapshot().store
         housekeeper = Housekeeper(self.database, self.snapshot)
         plans: dict[str, tuple[Callable[[], Coroutine[Any, Any, int]], Callable[[], float]]] = {
             "node lock": (node.keep_lock, lambda: _LOCK_SECONDS),
             "dispatcher": (dispatcher.run_once, lambda: self._seconds("dispatch_interval")),
-            "renewer": (dispatcher.renew_once, lambda: store.lease.total_seconds() / 4),
+            "renewer": (dispatcher.renew_once, lambda: self._seconds("lease") / 4),
             "reaper": (node.reap, lambda: self._seconds("reap_interval")),
             "pool": (sweep_pool, lambda: _POOL_SECONDS),
             "lane snapshots": (self._save_lanes, lambda: _SNAPSHOT_SECONDS),

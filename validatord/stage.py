@@ -171,6 +171,7 @@ class Stage:
     async def launch_daemon(self) -> None:
         """Start the daemon and wait for nothing."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("VALIDATORD_")}
+        environment["RUNTIME_DIRECTORY"] = str(self.folder)
         with self.log_path.open("ab") as log:
             self.daemon_process = await asyncio.create_subprocess_exec(
                 sys.executable,

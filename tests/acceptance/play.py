@@ -6,6 +6,7 @@ asked twice but those whose conversation was cut.
 
 import asyncio
 import itertools
+import os
 import re
 import signal
 import sys
@@ -125,7 +126,10 @@ class Play:
         """Start one more process with the daemon's settings; what it says is read from it."""
         command = [sys.executable, "-m", "validatord", "--config", str(self.stage.config_path), *words]
         pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=asyncio.subprocess.STDOUT)
+        environment = {**os.environ, "RUNTIME_DIRECTORY": str(self.stage.folder)}
+        return await asyncio.create_subprocess_exec(
+            *command, stdout=pipe, stderr=asyncio.subprocess.STDOUT, env=environment
+        )
 
     async def kill(self) -> None:
         """Kill the daemon with signal 9, wait until everybody has noticed, and keep what can be seen then."""
@@ -193,6 +197,12 @@ class Play:
     async def count_leases(self) -> int:
         """How many domains are leased."""
         return await self.database.fetch_value("SELECT count(*) FROM domain_queue WHERE leased_until IS NOT NULL")
+
+    async def is_put_off(self, reason: str) -> bool:
+        """Whether a request waits for this reason."""
+        return await self.database.fetch_value(
+            "SELECT count(*) FROM requests WHERE state = 'queued' AND deferral_reason = $1", reason
+        )
 
     # --- judging -------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -116,21 +117,103 @@ async def test_wrong_settings_change_nothing(slow_play: Play, text: str, said: s
     await play.stop()
 
 
-async def test_a_hundred_hangups_are_harmless(tmp_path: Path, dsn: str) -> None:
-    """Reloads under load lose nothing, and the last settings win."""
+async def test_a_thousand_hangups_are_harmless(tmp_path: Path, dsn: str) -> None:
+    """A thousand SIGHUPs within ten seconds, under load: nothing is lost, the last settings win, nothing leaks."""
     async with open_play(tmp_path, Scenario("bench", 7, 1000, 40), dsn=dsn) as play:
         await play.submit()
         await play.start()
-        for count in range(1, 101):
-            play.stage.overrides["pacing"]["visit_size"] = 50 + count
-            play.write_settings()
+        before = count_descriptors(play.daemon.pid)
+        began = time.monotonic()
+        for count in range(1, 1001):
+            if count % 20 == 0:
+                play.stage.overrides["pacing"]["visit_size"] = count
+                play.write_settings()
             play.daemon.send_signal(signal.SIGHUP)
-            await asyncio.sleep(0)
-        await until(lambda: "150" in play.log, "the last reload", 10, play.stage.check_daemon)
+            await asyncio.sleep(max(0.0, began + count / 100 - time.monotonic()))
+        assert time.monotonic() - began < 15
+        await until(lambda: "→ 1000" in play.log, "the last reload", 10, play.stage.check_daemon)
         await play.until_finished()
+        await until(lambda: count_descriptors(play.daemon.pid) <= before + 20, "descriptors to be given back")
         status, _ = await play.stop()
         assert status == 0
         await play.judge()
+
+
+def count_descriptors(pid: int) -> int:
+    """How many files and sockets a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+async def test_hangups_during_a_stop(slow_play: Play) -> None:
+    """A SIGHUP that comes while the daemon lets a conversation end neither ends it nor keeps it."""
+    play = slow_play
+    await play.submit(SLOW)
+    await play.start()
+    await until(lambda: play.was_asked(SLOW), "the question")
+    play.daemon.send_signal(signal.SIGTERM)
+    await until(lambda: "stopping: doors first" in play.log, "the stop to begin")
+    for _ in range(50):
+        play.daemon.send_signal(signal.SIGHUP)
+    await until(lambda: " reloaded " in play.log, "a reload meanwhile", 5)
+    assert play.daemon.returncode is None
+
+    status, _ = await play.stop()
+
+    assert status == 0
+    assert await play.count_leases() == 0
+
+
+async def test_the_reload_command_says_how_it_went(slow_play: Play) -> None:
+    """It waits for the daemon's answer: what changed, or what is wrong, and its exit status says which."""
+    play = slow_play
+    await play.start()
+    play.stage.overrides["pacing"]["visit_size"] = 7
+    play.stage.overrides["service"]["node"] = "other"
+    play.write_settings()
+    assert await say_reload(play) == (
+        0,
+        [
+            "applied: 1 changed",
+            "  pacing.visit_size: 100 → 7",
+            '  needs a restart: service.node: "stage" → "other"',
+        ],
+    )
+    play.write_settings("[smtp]\nprot = 25\n")
+
+    status, lines = await say_reload(play)
+
+    assert status == 2
+    assert lines[0] == "refused; stage goes on with the settings it had:"
+    assert "validatord.toml:2: smtp.prot: no such setting; port was meant?" in lines[1]
+    await play.stop()
+    assert (await say_reload(play))[0] == 3
+
+
+async def say_reload(play: Play) -> tuple[int, list[str]]:
+    """Run `validatord reload`, which reads no settings itself."""
+    process = await play.launch_another("reload")
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode().splitlines()
+
+
+async def test_every_reloadable_tool_is_renewed(slow_play: Play) -> None:
+    """Name servers are asked anew after a reload: one that answers nothing stops verification, a good one resumes it."""
+    play = slow_play
+    await play.start()
+    good = play.stage.overrides.get("lookup", {})
+    play.stage.overrides["lookup"] = {"resolvers": ["127.0.0.1:9"], "timeout": "200ms", "total": "1s"}
+    play.write_settings()
+    assert (await say_reload(play))[0] == 0
+    await play.submit("first@postfix-002.example")
+    await until(lambda: play.is_put_off("dns_failure"), "a deferral")
+    play.stage.overrides["lookup"] = good
+    play.write_settings()
+    assert (await say_reload(play))[0] == 0
+    await play.database.fetch("UPDATE requests SET due_at = now()")
+    await play.database.fetch("UPDATE domain_queue SET next_due = now(), not_before = NULL")
+    await play.until_finished(1)
+    await play.stop()
 
 
 async def stop_at_once(play: Play) -> None:

@@ -39,6 +39,7 @@ _HOMES = {
     "explain": "ledger",
     "migrate": "ledger",
     "queue": "queue",
+    "reload": "reload",
     "sandbox": "service",
     "serve": "service",
     "status": "ledger",

@@ -14,6 +14,16 @@ class MXCache:
         self._clock = clock
         self._answers: OrderedDict[str, MXAnswer] = OrderedDict()
 
+    def resize(self, size: int) -> None:
+        """Keep at most so many from now on."""
+        self._size = size
+        while len(self._answers) > size:
+            self._answers.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget every answer."""
+        self._answers.clear()
+
     def __len__(self) -> int:
         return len(self._answers)
 

@@ -47,21 +47,34 @@ class MXLookup:
         self._sanity = sanity
         self._clock = clock
         self._rng = rng
-        self._cache_ttl = settings.cache_ttl
         self._cache = cache.MXCache(settings.cache_size, clock)
         self._running: dict[str, asyncio.Task[MXAnswer]] = {}
-        self._rules = GatherRules(
+        self._own_addresses = tuple(filter(None, own_addresses))
+        self._own_names = frozenset(name.lower().rstrip(".") for name in own_names)
+        self.looked_up = 0
+        self.answered_from_cache = 0
+        self._cache_ttl = settings.cache_ttl
+        self._rules = self._make_rules(settings)
+        # A typing error there must stop the start, not every look-up.
+        addresses.parse_networks((*self._rules.deny, *self._rules.own_addresses))
+
+    def apply(self, settings: LookupSettings) -> None:
+        """Go on under other settings; answers that were judged by other rules are looked up anew."""
+        rules = self._make_rules(settings)
+        if rules != self._rules:
+            self._cache.clear()
+        self._rules, self._cache_ttl = rules, settings.cache_ttl
+        self._cache.resize(settings.cache_size)
+
+    def _make_rules(self, settings: LookupSettings) -> GatherRules:
+        return GatherRules(
             total_seconds=settings.total.total_seconds(),
             is_public_only=settings.public_addresses_only,
             is_ipv6_enabled=settings.is_ipv6_enabled,
             deny=settings.deny_addresses,
-            own_addresses=tuple(filter(None, own_addresses)),
-            own_names=frozenset(name.lower().rstrip(".") for name in own_names),
+            own_addresses=self._own_addresses,
+            own_names=self._own_names,
         )
-        self.looked_up = 0
-        self.answered_from_cache = 0
-        # A typing error there must stop the start, not every look-up.
-        addresses.parse_networks((*self._rules.deny, *self._rules.own_addresses))
 
     def __repr__(self) -> str:
         return f"MXLookup(cached={len(self._cache)}, running={len(self._running)}, looked_up={self.looked_up})"

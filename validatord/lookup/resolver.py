@@ -64,20 +64,40 @@ class _Piece:
     is_open: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Whom to ask, and whom for a second opinion."""
+
+    asked: tuple[servers.Server, ...]
+    confirming: tuple[servers.Server, ...] = ()
+
+
+def find_servers(settings: LookupSettings) -> Servers:
+    """Return the configured name servers, or the system's.
+
+    Raises:
+        ConfigurationError: one of them is no address, or there are none at all.
+    """
+    asked = [servers.parse_server(text) for text in settings.resolvers] or _read_system_servers()
+    return Servers(tuple(asked), tuple(servers.parse_server(text) for text in settings.confirm_resolvers))
+
+
 class Resolver:
     """Asks the configured name servers, or the system's, and those for a second opinion."""
 
     def __init__(self, settings: LookupSettings, clock: Clock) -> None:
-        asked = [servers.parse_server(text) for text in settings.resolvers] or _read_system_servers()
-        confirming = [servers.parse_server(text) for text in settings.confirm_resolvers]
-        self._ring = servers.ServerRing(asked, clock)
-        # The same ring again where there is no other: it has moved on to its next server by then.
-        self._confirming = servers.ServerRing(confirming, clock) if confirming else self._ring
-        self._timeout_seconds = settings.timeout.total_seconds()
         self._clock = clock
-        self._slots = asyncio.Semaphore(settings.concurrency)
         self._running = 0
         self._is_closed = False
+        self.apply(settings, find_servers(settings))
+
+    def apply(self, settings: LookupSettings, found: Servers) -> None:
+        """Ask these servers from now on; what is under way ends as it began."""
+        self._ring = servers.ServerRing(found.asked, self._clock)
+        # The same ring again where there is no other: it has moved on to its next server by then.
+        self._confirming = servers.ServerRing(found.confirming, self._clock) if found.confirming else self._ring
+        self._timeout_seconds = settings.timeout.total_seconds()
+        self._slots = asyncio.Semaphore(settings.concurrency)
 
     def __repr__(self) -> str:
         return f"Resolver(servers={len(self._ring)}, running={self._running})"

@@ -31,7 +31,7 @@ class Loop:
     ) -> None:
         self.name = name
         self.last_success_at: datetime | None = None
-        self.last_tick_at: datetime | None = None
+        self.ticked: float | None = None  # on the clock that never jumps
         self._run_once = run_once
         self._clock = clock
         self._interval_seconds = interval_seconds
@@ -52,7 +52,7 @@ class Loop:
             await self._wait(stop, self._interval_seconds() * self._rng.random())
         while not stop.is_set():
             self._woken.clear()
-            self.last_tick_at = self._clock.now()
+            self.ticked = self._clock.monotonic()
             if not await self._run_safely():
                 self._woken.clear()  # after a failure only the tick starts the next run
             await self._wait(stop, self._interval_seconds())

@@ -57,6 +57,15 @@ class SessionPool:
         """Sessions that wait for a visit."""
         return sum(map(len, self._idle.values()))
 
+    def apply(self, idle_timeout: timedelta) -> None:
+        """Hold idle sessions for so long from now on."""
+        self._idle_seconds = idle_timeout.total_seconds()
+
+    @property
+    def total_open(self) -> int:
+        """Connections that receivers may still count, of all lanes."""
+        return self._open.total()
+
     def open_count(self, lane: str) -> int:
         """Connections of the lane that the receiver may still count."""
         return self._open[lane]

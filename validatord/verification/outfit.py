@@ -3,17 +3,19 @@
 import functools
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from loguru import logger
 
 from validatord import data
 from validatord.clock import Clock
+from validatord.errors import ConfigurationError
 from validatord.lookup.health import DomainHealth, lookup_health
 from validatord.lookup.mx import MXLookup
 from validatord.lookup.provider import ProviderDirectory
-from validatord.lookup.resolver import Resolver
+from validatord.lookup.resolver import Resolver, Servers, find_servers
 from validatord.lookup.sanity import ResolverSanity
 from validatord.mail.mx import MXAnswer
 from validatord.mail.provider import Pace
@@ -28,6 +30,8 @@ from validatord.store.database import Database
 from validatord.verification.context import Ledger, Tools
 from validatord.verification.record import Recorder
 
+Value = TypeVar("Value")
+
 _CONTROL_SECRET = "accept_all"  # noqa: S105 the name of a secret, not one
 
 
@@ -41,6 +45,67 @@ class Place:
     clock: Clock
     rng: random.Random
     policy_of: Callable[[str], ClientPolicy]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Settings with everything they name already read, so that putting them in force cannot fail."""
+
+    settings: Settings
+    lists: RiskLists
+    providers: ProviderDirectory
+    servers: Servers
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Read every file the settings name; takes a moment, and may run beside the loop.
+
+    Raises:
+        ConfigurationError: what cannot be used, with the file, its line and the setting that names it.
+    """
+    problems: list[str] = []
+
+    def read(key: str, load: Callable[[], Value]) -> Value | None:
+        try:
+            return load()
+        except ConfigurationError as error:
+            problems.extend(_name_setting(problem, settings, key) for problem in error.problems)
+            return None
+
+    lists = read("policy", lambda: RiskLists.load(settings.policy))
+    providers = read("pacing.providers_file", lambda: load_providers(settings))
+    found = read("lookup.resolvers", lambda: find_servers(settings.lookup))
+    if lists is None or providers is None or found is None:
+        raise ConfigurationError(problems)
+    return Prepared(settings, lists, providers, found)
+
+
+def _name_setting(problem: str, settings: Settings, key: str) -> str:
+    """Say which setting named the file a problem is about."""
+    files = settings.policy.model_dump()
+    named = next(
+        (f"policy.{name}" for name, file in files.items() if name.endswith("_file") and file in problem and file), key
+    )
+    return problem if named in problem else f"{problem} ({named})"
+
+
+def put_in_force(tools: Tools, resolver: Resolver, prepared: Prepared) -> Tools:
+    """Give every tool its new settings, and return the tools that later visits use; neither waits nor fails."""
+    settings = prepared.settings
+    tools.lanes.apply(BookRules.of(settings.pacing))
+    tools.pool.apply(settings.smtp.idle_timeout)
+    tools.lookup.apply(settings.lookup)
+    resolver.apply(settings.lookup, prepared.servers)
+    store = settings.store
+    tools.recorder.apply(flush_rows=store.flush_rows, flush_seconds=store.flush_interval.total_seconds())
+    secret = settings.accept_all.secret.get_secret_value().encode()
+    return replace(
+        tools,
+        providers=prepared.providers,
+        flags_of=prepared.lists.flags,
+        find_ban=prepared.lists.find_ban,
+        control_secret=secret or tools.control_secret,
+    )
 
 
 def _find_sanity(settings: Settings, resolver: Resolver, clock: Clock) -> ResolverSanity | None:
@@ -81,7 +146,10 @@ async def build_tools(settings: Settings, resolver: Resolver, place: Place) -> T
 def load_providers(settings: Settings) -> ProviderDirectory:
     """Read the providers file: the operator's own, or the shipped one."""
     own = settings.pacing.providers_file
-    text = Path(own).read_text(encoding="utf-8") if own else data.read_text("config/providers.toml")
+    try:
+        text = Path(own).read_text(encoding="utf-8") if own else data.read_text("config/providers.toml")
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError([f"{own}: {error} (pacing.providers_file)"]) from error
     pacing = settings.pacing
     default = Pace(
         sessions=pacing.sessions,
@@ -92,7 +160,7 @@ def load_providers(settings: Settings) -> ProviderDirectory:
         refusals_per_session=settings.smtp.refusals_per_session,
         rcpt_per_envelope=settings.smtp.rcpt_per_envelope,
     )
-    return ProviderDirectory.load(text, default)
+    return ProviderDirectory.load(text, default, file=own or "providers.toml")
 
 
 def _build_recorder(settings: Settings, place: Place) -> Recorder:

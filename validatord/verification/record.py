@@ -49,6 +49,15 @@ class Recorder:
     def __repr__(self) -> str:
         return f"<Recorder {len(self._waiting)} records, {self._rows} rows waiting>"
 
+    @property
+    def waiting_rows(self) -> int:
+        """Outcomes that are not committed yet."""
+        return self._rows
+
+    def apply(self, *, flush_rows: int, flush_seconds: float) -> None:
+        """Write in other portions from now on."""
+        self._flush_rows, self._flush_seconds = flush_rows, flush_seconds
+
     async def record(self, record: VisitRecord) -> None:
         """Hand in a record and wait until it is committed.
 
