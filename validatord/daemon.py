@@ -8,6 +8,7 @@ import contextlib
 import gc
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 from loguru import logger
@@ -18,6 +19,7 @@ from validatord.engine import Engine
 from validatord.errors import NodeTaken, StoreAway
 from validatord.intake.arq_worker import WorkerRules
 from validatord.intake.jobs import Jobs
+from validatord.intake.results import describe_event
 from validatord.intake.submit import IntakeRules, Submitter
 from validatord.intake.supervisor import Intake
 from validatord.intake.wire import SubmittedChunk
@@ -125,7 +127,8 @@ class Daemon:
     async def _tell(self, stores: Stores) -> None:
         """Send what stands in the outbox."""
         sender = WebhookSender(judge_targets(self._holder.snapshot), self._clock)
-        notifier = Notifier(stores.database, self._holder.snapshot, self._clock, Ways(sender))
+        ways = Ways(sender, describe=partial(describe_event, stores.database))
+        notifier = Notifier(stores.database, self._holder.snapshot, self._clock, ways)
         await notifier.run(self._process.stop)
 
     def _build_submitter(self, engine: Engine, stores: Stores) -> Submitter:

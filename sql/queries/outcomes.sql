@@ -20,16 +20,19 @@ SET
     mx_host = u.mx_host,
     reply = u.reply,
     source = u.source,
-    checked_at = coalesce(u.checked_at, now())
+    checked_at = coalesce(u.checked_at, now()),
+    contributions = u.contributions,
+    score_facts = u.score_facts
 FROM unnest(
     $1::bigint[], $2::integer[], $3::text[], $4::text[], $5::jsonb[], $6::smallint[], $7::boolean[],
-    $8::boolean[], $9::boolean[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[]
+    $8::boolean[], $9::boolean[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[],
+    $15::jsonb[], $16::jsonb[]
 ) AS u (
     id, attempts, status, reason, reasons, confidence, is_disposable, is_role, is_free, suggestion, mx_host,
-    reply, source, checked_at
+    reply, source, checked_at, contributions, score_facts
 )
 WHERE r.id = u.id AND r.state <> 'done'
-RETURNING r.submission_id, r.status, r.reason;
+RETURNING r.submission_id, r.status, r.reason, r.confidence, r.is_disposable, r.is_role, r.is_free;
 
 -- defer_requests --
 -- Write when requests are due again and why; the counts are absolute, so that a repeat changes nothing.
@@ -64,20 +67,23 @@ WHERE r.id = u.id AND r.state = 'queued';
 -- that is only used again does not replace itself: who said it first stays known.
 INSERT INTO email_validation AS v (
     contact_id, email, domain, attempts, status, reason, reasons, confidence, is_disposable, is_role, is_free,
-    suggestion, mx_host, reply, source, checked_at, mx_hosts, dns_trace, smtp_trace, ttl_expires_at, fresh_until,
-    error
+    suggestion, mx_host, reply, source, checked_at, contributions, score_facts, mx_hosts, dns_trace, smtp_trace,
+    ttl_expires_at, fresh_until, error
 )
 SELECT
     u.contact_id, u.email, u.domain, u.attempts, u.status, u.reason, u.reasons, u.confidence, u.is_disposable,
-    u.is_role, u.is_free, u.suggestion, u.mx_host, u.reply, u.source, coalesce(u.checked_at, now()), u.mx_hosts,
-    u.dns_trace, u.smtp_trace, u.ttl_expires_at, u.fresh_until, CASE WHEN u.status = 'unknown' THEN u.reason END
+    u.is_role, u.is_free, u.suggestion, u.mx_host, u.reply, u.source, coalesce(u.checked_at, now()),
+    u.contributions, u.score_facts, u.mx_hosts, u.dns_trace, u.smtp_trace, u.ttl_expires_at, u.fresh_until,
+    CASE WHEN u.status = 'unknown' THEN u.reason END
 FROM unnest(
     $1::uuid[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::jsonb[], $8::smallint[],
     $9::boolean[], $10::boolean[], $11::boolean[], $12::text[], $13::text[], $14::text[], $15::text[],
-    $16::timestamptz[], $17::jsonb[], $18::jsonb[], $19::jsonb[], $20::timestamptz[], $21::timestamptz[]
+    $16::timestamptz[], $17::jsonb[], $18::jsonb[], $19::jsonb[], $20::jsonb[], $21::jsonb[], $22::timestamptz[],
+    $23::timestamptz[]
 ) AS u (
     contact_id, email, domain, attempts, status, reason, reasons, confidence, is_disposable, is_role, is_free,
-    suggestion, mx_host, reply, source, checked_at, mx_hosts, dns_trace, smtp_trace, ttl_expires_at, fresh_until
+    suggestion, mx_host, reply, source, checked_at, contributions, score_facts, mx_hosts, dns_trace, smtp_trace,
+    ttl_expires_at, fresh_until
 )
 ORDER BY u.email, u.contact_id
 ON CONFLICT ON CONSTRAINT email_validation_contact_email DO UPDATE SET
@@ -95,6 +101,8 @@ ON CONFLICT ON CONSTRAINT email_validation_contact_email DO UPDATE SET
     reply = excluded.reply,
     source = excluded.source,
     checked_at = excluded.checked_at,
+    contributions = excluded.contributions,
+    score_facts = excluded.score_facts,
     mx_hosts = excluded.mx_hosts,
     dns_trace = excluded.dns_trace,
     smtp_trace = excluded.smtp_trace,
@@ -124,28 +132,25 @@ WHERE s.id = u.id
 RETURNING s.id, s.finished_at;
 
 -- count_outcomes --
--- Add finished requests to the counts by outcome.
-INSERT INTO submission_counts AS c (submission_id, status, reason, requests)
-SELECT u.submission_id, u.status, u.reason, u.requests
-FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) AS u (submission_id, status, reason, requests)
-ORDER BY u.submission_id, u.status, u.reason
-ON CONFLICT (submission_id, status, reason) DO UPDATE SET requests = c.requests + excluded.requests;
+-- Add finished requests to the counts by all that a policy looks at; the submissions must be locked before.
+INSERT INTO submission_counts AS c (
+    submission_id, status, reason, confidence, is_disposable, is_role, is_free, requests
+)
+SELECT u.submission_id, u.status, u.reason, u.confidence, u.is_disposable, u.is_role, u.is_free, u.requests
+FROM unnest(
+    $1::bigint[], $2::text[], $3::text[], $4::smallint[], $5::boolean[], $6::boolean[], $7::boolean[], $8::bigint[]
+) AS u (submission_id, status, reason, confidence, is_disposable, is_role, is_free, requests)
+ON CONFLICT (submission_id, status, reason, confidence, is_disposable, is_role, is_free)
+DO UPDATE SET requests = c.requests + excluded.requests;
 
 -- announce_finished --
--- Put a message about each complete submission into the outbox.
+-- Put a message about each complete submission into the outbox; its counts are labelled when it is sent.
 INSERT INTO outbox (kind, client, payload)
 SELECT
     'submission_finished', s.client,
     jsonb_build_object(
         'submission_id', s.id, 'client', s.client, 'submission', s.submission, 'requests', s.requests,
-        'finished_at', s.finished_at,
-        'by_status', (
-            SELECT coalesce(jsonb_object_agg(c.status, c.requests), '{}'::jsonb)
-            FROM (
-                SELECT k.status, sum(k.requests) AS requests FROM submission_counts AS k
-                WHERE k.submission_id = s.id GROUP BY k.status
-            ) AS c
-        )
+        'finished_at', s.finished_at
     )
 FROM submissions AS s
 WHERE s.id = ANY ($1::bigint[])

@@ -7,7 +7,9 @@ FOR UPDATE;
 
 -- lock_requests --
 -- Lock those of the requests that are finished, in order, and return what each counts for.
-SELECT r.id, r.submission_id, r.status, r.reason, r.email, r.deferrals FROM requests AS r
+SELECT
+    r.id, r.submission_id, r.status, r.reason, r.confidence, r.is_disposable, r.is_role, r.is_free, r.email, r.deferrals
+FROM requests AS r
 WHERE r.id = ANY ($1::bigint[]) AND r.state = 'done' AND r.reason <> $2
 ORDER BY r.id
 FOR UPDATE;
@@ -24,6 +26,8 @@ SET
     reason = NULL,
     reasons = NULL,
     confidence = NULL,
+    contributions = NULL,
+    score_facts = NULL,
     mx_host = NULL,
     reply = NULL,
     source = NULL,
@@ -77,7 +81,7 @@ SELECT now();
 -- end_unknown --
 -- Turn the verdict of finished requests into one that says nothing about their mailboxes.
 UPDATE requests AS r
-SET status = 'unknown', reason = $2, reasons = $3, confidence = $4
+SET status = 'unknown', reason = $2, reasons = $3, confidence = $4, contributions = $5, score_facts = $6
 WHERE r.id = ANY ($1::bigint[]);
 
 -- retract_validations --
@@ -95,6 +99,8 @@ SET
     reason = $3,
     reasons = $4,
     confidence = $5,
+    contributions = $6,
+    score_facts = $7,
     error = $3,
     fresh_until = NULL,
     updated_at = now()
@@ -109,8 +115,12 @@ FROM unnest($1::bigint[], $2::bigint[]) AS u (id, requests)
 WHERE s.id = u.id;
 
 -- uncount_outcomes --
--- Take requests back from the counts by outcome.
+-- Take requests back from the counts by all that a policy looks at; the submissions must be locked before.
 UPDATE submission_counts AS c
 SET requests = c.requests - u.requests
-FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) AS u (submission_id, status, reason, requests)
-WHERE c.submission_id = u.submission_id AND c.status = u.status AND c.reason = u.reason;
+FROM unnest(
+    $1::bigint[], $2::text[], $3::text[], $4::smallint[], $5::boolean[], $6::boolean[], $7::boolean[], $8::bigint[]
+) AS u (submission_id, status, reason, confidence, is_disposable, is_role, is_free, requests)
+WHERE
+    c.submission_id = u.submission_id AND c.status = u.status AND c.reason = u.reason AND c.confidence = u.confidence
+    AND c.is_disposable = u.is_disposable AND c.is_role = u.is_role AND c.is_free = u.is_free;

@@ -31,19 +31,20 @@ RETURNING idx;
 -- Insert the requests that are not known yet with their outcome and return which were not.
 INSERT INTO requests (
     submission_id, idx, address, email, domain, contact_id, state, finished_at, attempt, status, reason, reasons,
-    confidence, is_disposable, is_role, is_free, suggestion, mx_host, reply, source, checked_at
+    confidence, is_disposable, is_role, is_free, suggestion, mx_host, reply, source, checked_at, contributions,
+    score_facts
 )
 SELECT
     $1, u.idx, u.address, u.email, u.domain, u.contact_id, 'done', now(), u.attempts, u.status, u.reason, u.reasons,
     u.confidence, u.is_disposable, u.is_role, u.is_free, u.suggestion, u.mx_host, u.reply, u.source,
-    coalesce(u.checked_at, now())
+    coalesce(u.checked_at, now()), u.contributions, u.score_facts
 FROM unnest(
     $2::integer[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::integer[], $8::text[], $9::text[],
     $10::jsonb[], $11::smallint[], $12::boolean[], $13::boolean[], $14::boolean[], $15::text[], $16::text[],
-    $17::text[], $18::text[], $19::timestamptz[]
+    $17::text[], $18::text[], $19::timestamptz[], $20::jsonb[], $21::jsonb[]
 ) AS u (
     idx, address, email, domain, contact_id, attempts, status, reason, reasons, confidence, is_disposable, is_role,
-    is_free, suggestion, mx_host, reply, source, checked_at
+    is_free, suggestion, mx_host, reply, source, checked_at, contributions, score_facts
 )
 ON CONFLICT (submission_id, idx) DO NOTHING
 RETURNING idx;
@@ -87,17 +88,18 @@ GROUP BY r.deferral_reason
 ORDER BY r.deferral_reason;
 
 -- load_counts --
--- Finished requests of a submission by outcome.
-SELECT c.status, c.reason, c.requests FROM submission_counts AS c
-WHERE c.submission_id = $1
-ORDER BY c.status, c.requests DESC, c.reason;
+-- Finished requests of a submission by all that a policy looks at.
+SELECT c.status, c.reason, c.confidence, c.is_disposable, c.is_role, c.is_free, c.requests
+FROM submission_counts AS c
+WHERE c.submission_id = $1 AND c.requests > 0
+ORDER BY c.status, c.requests DESC, c.reason, c.confidence;
 
 -- fetch_results --
 -- The requests of a submission by their place in it, finished or not.
 SELECT
     r.id, r.idx, r.address, r.email, r.contact_id, r.state, r.status, r.reason, r.reasons, r.confidence,
     r.is_disposable, r.is_role, r.is_free, r.suggestion, r.mx_host, r.reply, r.source, r.attempt, r.deferral_reason,
-    r.due_at, r.checked_at, r.finished_at
+    r.due_at, r.checked_at, r.finished_at, r.contributions
 FROM requests AS r
 WHERE r.submission_id = $1 AND r.idx > $2
 ORDER BY r.idx

@@ -33,7 +33,7 @@ async def triage(tools: Tools) -> int:
         cascade = tools.policy_of(client).bouncer
         max_age = timedelta(0) if _is_unwanted_for_long(tools, client) else cascade.max_age
         below = next((level for level in _LEVELS if level < cascade.min_value), -1)
-        settle = keep_own(tools.policy_of, "not_bought", tools.clock.now())
+        settle = keep_own("not_bought", tools.clock.now())
         for _ in range(_MOST_PAGES):
             count = await bouncer_queue.settle_outdated(tools.database, client, max_age, below, settle)
             settled += count
@@ -61,9 +61,7 @@ async def answer_known(tools: Tools, settings: Settings) -> int:
     """Answer what was bought before and is still good, whoever it was bought for."""
     rules = Rules(settings.score, settings.freshness)
     answered = 0
-    while count := await bouncer_ingest.answer_known(
-        tools.database, _PAGE, lambda found: make_findings(tools, found, rules)
-    ):
+    while count := await bouncer_ingest.answer_known(tools.database, _PAGE, lambda found: make_findings(found, rules)):
         answered += count
     if answered:
         logger.bind(requests=answered).info("bouncer: answered from what was bought before")

@@ -16,7 +16,6 @@ from validatord.bouncer.wire import Kind
 from validatord.clock import Clock
 from validatord.errors import BouncerError, BouncerRateLimited, BouncerRejected, BouncerUnavailable
 from validatord.mail.request import Finding, VerificationRequest
-from validatord.rules import policy
 from validatord.rules.policy import ClientPolicy
 from validatord.settings import BouncerSettings
 from validatord.store import bouncer_limits
@@ -75,10 +74,10 @@ def is_breakdown(error: BouncerError) -> bool:
     return isinstance(error, BouncerUnavailable) and error.kind in _BREAKDOWNS
 
 
-def keep_own(policy_of: Callable[[str], ClientPolicy], cause: str, now: datetime) -> Settle:
-    """Return how requests end that Bouncer is not asked about: with our own finding, as their client wants it."""
+def keep_own(cause: str, now: datetime) -> Settle:
+    """Return how requests end that Bouncer is not asked about: with our own finding."""
 
-    def settle(request: VerificationRequest, own: Finding | None) -> Finding:
-        return policy.apply(translate.keep_own(own, cause, now), policy_of(request.client))
+    def settle(_: VerificationRequest, own: Finding | None) -> Finding:
+        return translate.keep_own(own, cause, now)
 
     return settle

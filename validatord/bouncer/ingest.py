@@ -18,7 +18,6 @@ from validatord.bouncer import rows, translate, wire
 from validatord.bouncer.context import Tools
 from validatord.bouncer.translate import Rules
 from validatord.bouncer.wire import Kind
-from validatord.rules import policy
 from validatord.settings import Settings
 from validatord.store import bouncer_batches, bouncer_ingest
 from validatord.store.bouncer_batches import Batch, Trouble
@@ -52,7 +51,7 @@ async def ingest(tools: Tools, batch: Batch, settings: Settings) -> RowCounts | 
     try:
         prepared = _Prepared(await _load_text(tools, batch), await _list_deep(tools, batch, settings))
         async with bouncer_ingest.open_ingest(tools.database, batch.id) as work:
-            return await _ingest(tools, work, prepared, settings) if work is not None else None
+            return await _ingest(work, prepared, settings) if work is not None else None
     except (wire.Unreadable, _DownloadAgain) as error:
         trouble = error.trouble if isinstance(error, _DownloadAgain) else Trouble(Kind.UNREADABLE, str(error))
         tools.errors[trouble.kind] += 1
@@ -67,7 +66,7 @@ def find_wait(failures: int, settings: Settings) -> timedelta:
     return min(bouncer.max_retry_wait, bouncer.retry_wait * 2 ** min(failures, 20))
 
 
-async def _ingest(tools: Tools, work: Ingest, prepared: _Prepared, settings: Settings) -> RowCounts:
+async def _ingest(work: Ingest, prepared: _Prepared, settings: Settings) -> RowCounts:
     batch = work.batch
     # 1  every row into the ledger
     await _copy(work, prepared.text)
@@ -76,7 +75,7 @@ async def _ingest(tools: Tools, work: Ingest, prepared: _Prepared, settings: Set
     counts = await work.merge(_reuse_of(settings))
     is_paid = _check_missing(batch, counts)
     # 3  verdicts
-    await _finish(tools, work, settings)
+    await _finish(work, settings)
     crash.point("bouncer.verdicts_written")
     # 4  what remains
     await work.queue_deep(prepared.deep_clients)
@@ -117,16 +116,16 @@ def _check_missing(batch: Batch, counts: RowCounts) -> bool:
     return may_be_paid
 
 
-async def _finish(tools: Tools, work: Ingest, settings: Settings) -> None:
+async def _finish(work: Ingest, settings: Settings) -> None:
     rules = Rules(settings.score, settings.freshness)
     after = ("", 0)
     while found := await work.fetch_answered(after, _PAGE):
         after = (found[-1]["email"], found[-1]["queue_id"])
-        await work.finish(await asyncio.to_thread(_judge, tools, found, rules))
+        await work.finish(await asyncio.to_thread(_judge, found, rules))
 
 
-def _judge(tools: Tools, found: Sequence[Columns], rules: Rules) -> list[Finished]:
-    return make_findings(tools, [bouncer_ingest.read_answered(row) for row in rows.breathe(found)], rules)
+def _judge(found: Sequence[Columns], rules: Rules) -> list[Finished]:
+    return make_findings([bouncer_ingest.read_answered(row) for row in rows.breathe(found)], rules)
 
 
 def _reuse_of(settings: Settings) -> Reuse:
@@ -134,15 +133,12 @@ def _reuse_of(settings: Settings) -> Reuse:
     return Reuse(fresh.valid, fresh.invalid, fresh.risky, fresh.accept_all)
 
 
-def make_findings(tools: Tools, answered: Sequence[Answered], rules: Rules) -> list[Finished]:
-    """Make the outcome of each request from its answer, its own finding and its client's policy."""
+def make_findings(answered: Sequence[Answered], rules: Rules) -> list[Finished]:
+    """Make the outcome of each request from its answer and its own finding."""
     return [
         Finished(
             item.request,
-            policy.apply(
-                translate.merge(translate.read_answer(item.result), item.own, rules),
-                tools.policy_of(item.request.client),
-            ),
+            translate.merge(translate.read_answer(item.result), item.own, rules),
             item.request.attempt,
         )
         for item in rows.breathe(answered)

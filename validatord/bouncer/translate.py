@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from validatord.mail.request import Finding
-from validatord.mail.verdict import Reason, Status
+from validatord.mail.request import Finding, Opinion, ScoreFacts
+from validatord.mail.verdict import Reason, Status, Verdict
 from validatord.rules import score
 from validatord.settings import FreshnessSettings, ScoreSettings
 
@@ -94,27 +94,33 @@ def merge(answer: Answer, own: Finding | None, rules: Rules) -> Finding:
     notes = list_notes(answer)
     if status is Status.UNKNOWN and base.status != Status.UNKNOWN.value:
         # Ours says more, and stays what it is, with its own source and date.
-        return replace(base, reasons=tuple(dict.fromkeys((*base.reasons, *notes))))
+        return _note(base, notes)
     flags = base.flags if base.flags.suggestion else replace(base.flags, suggestion=answer.suggestion)
-    fresh = find_fresh_until(status, rules.freshness, answer.said_at)
-    return replace(
+    facts = ScoreFacts(Verdict(status, reason, notes), flags, opinion=Opinion(SOURCE, answer.score))
+    found = replace(
         base,
-        status=status.value,
-        reason=reason.value,
-        reasons=tuple(dict.fromkeys((reason.value, *notes))),
-        confidence=find_confidence(status, answer.score, rules.score),
-        flags=flags,
         source=SOURCE,
         checked_at=answer.said_at,
         expires_at=answer.said_at + rules.freshness.ttl,
-        fresh_until=fresh,
+        fresh_until=find_fresh_until(status, rules.freshness, answer.said_at),
     )
+    return score.apply(found, facts, rules.score)
 
 
 def keep_own(own: Finding | None, cause: str, now: datetime) -> Finding:
     """Return the finding of a request that ends without Bouncer; `cause` says why."""
     base = own or Finding(Status.UNKNOWN.value, Reason.CANNOT_VERIFY.value, (), 0, checked_at=now)
-    return replace(base, reasons=tuple(dict.fromkeys((*base.reasons, f"{_PREFIX}{cause}"))))
+    return _note(base, (f"{_PREFIX}{cause}",))
+
+
+def _note(own: Finding, notes: tuple[str, ...]) -> Finding:
+    """Put notes behind the reasons of our own finding, which else stays what it is."""
+    facts = own.score_facts
+    return replace(
+        own,
+        reasons=tuple(dict.fromkeys((*own.reasons, *notes))),
+        score_facts=replace(facts, notes=tuple(dict.fromkeys((*facts.notes, *notes)))) if facts is not None else None,
+    )
 
 
 def translate(answer: Answer) -> tuple[Status, Reason]:
@@ -148,13 +154,6 @@ def list_notes(answer: Answer) -> tuple[str, ...]:
     said += [f"toxicity_{answer.toxicity}"] if answer.toxicity else []
     said += answer.notes
     return tuple(f"{_PREFIX}{word[:_LONGEST_NOTE]}" for word in dict.fromkeys(said) if word)
-
-
-def find_confidence(status: Status, found: int | None, weights: ScoreSettings) -> int:
-    """Return Bouncer's score, held within the band of the status; a usual value where it gave none."""
-    lowest, highest = score.get_band(status, weights)
-    usual = {Status.VALID: weights.valid_from, Status.INVALID: 0}.get(status, (lowest + highest) // 2)
-    return max(lowest, min(highest, usual if found is None else found))
 
 
 def find_fresh_until(status: Status, fresh: FreshnessSettings, now: datetime) -> datetime | None:

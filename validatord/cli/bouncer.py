@@ -186,8 +186,7 @@ def abandon(session: Session, batch: int) -> None:
     """End the requests of BATCH with what our own probe said."""
 
     async def work(database: Database) -> int:
-        policy_of = await _load_policies(database)
-        settle = keep_own(policy_of, "abandoned", datetime.now(UTC))
+        settle = keep_own("abandoned", datetime.now(UTC))
         click.echo(f"{await bouncer_queue.abandon_batch(database, batch, settle):,} requests ended")
         return 0
 
@@ -315,8 +314,7 @@ def settle(session: Session, letter: int) -> None:
     """End the request of dead letter LETTER with what our own probe said."""
 
     async def work(database: Database) -> int:
-        policy_of = await _load_policies(database)
-        how = keep_own(policy_of, "settled", datetime.now(UTC))
+        how = keep_own("settled", datetime.now(UTC))
         click.echo(f"{await bouncer_queue.settle_dead_letter(database, letter, how):,} requests ended")
         return 0
 

@@ -25,6 +25,7 @@ from validatord.clock import SystemClock
 from validatord.doctor.names import check_identity_names
 from validatord.engine import Engine
 from validatord.errors import ConfigurationError, StoreAway, StoreError
+from validatord.intake.results import Results
 from validatord.mail.request import Priority
 from validatord.settings import Settings, parse_duration
 from validatord.store import nodes, submissions
@@ -111,7 +112,7 @@ async def _check(session: Session, options: Options) -> int:
                 interrupted.hurry = worker.hurry
                 progress = await _Watch(worker, name, options.wait, bar).run(interrupted)
         interrupted.stop_listening()
-        tally = await _write(database, progress, options)
+        tally = await _write(await Results.open(database, CLIENT), progress, options)
     person.say(tally.sentence())
     if interrupted.is_set():
         lost = " The list was not read to its end." if interrupted.is_list_cut else ""
@@ -247,20 +248,20 @@ async def _rest(interrupted: Interrupt) -> None:
         return
 
 
-async def _write(database: Database, progress: submissions.Progress, options: Options) -> Tally:
+async def _write(results: Results, progress: submissions.Progress, options: Options) -> Tally:
     tally = Tally()
     if not options.output and not options.form and sys.stdout.isatty():
         show = show_results(Console())
-        await _each_result(database, progress.submission_id, show, tally)
+        await _each_result(results, progress.submission_id, show, tally)
         return tally
     with open_writer(options.output, options.form) as writer:
-        await _each_result(database, progress.submission_id, writer.write, tally)
+        await _each_result(results, progress.submission_id, writer.write, tally)
     return tally
 
 
-async def _each_result(database: Database, submission_id: int, show: Show, tally: Tally) -> None:
+async def _each_result(results: Results, submission_id: int, show: Show, tally: Tally) -> None:
     after = -1
-    while rows := await submissions.fetch_results(database, submission_id, after, _PAGE):
+    while rows := await results.fetch_page(submission_id, after, _PAGE):
         for row in rows:
             tally.count(row)
             show(to_public(row))

@@ -10,10 +10,11 @@ from rich.table import Table
 from validatord.cli.intake import Wanted, new_submission_name, submit_rows
 from validatord.cli.reading import open_rows
 from validatord.cli.session import Session
+from validatord.intake.results import Results
 from validatord.mail.request import Priority
 from validatord.rules.explain import explain as explain_finding
 from validatord.rules.explain import list_exchanges
-from validatord.store import nodes, submissions, validations
+from validatord.store import nodes, submissions
 from validatord.store.database import Database
 
 EXIT_BAD_ROWS = 1
@@ -68,7 +69,7 @@ async def _show_all(database: Database) -> None:
 
 
 async def _show_one(database: Database, client: str, submission: str) -> None:
-    progress = await submissions.get_progress(database, client, submission)
+    progress = await (await Results.open(database, client)).get_progress(submission)
     if progress is None:
         click.echo(f"there is no submission {submission} of {client}", err=True)
         sys.exit(2)
@@ -85,18 +86,21 @@ async def _show_one(database: Database, client: str, submission: str) -> None:
 @click.command()
 @click.argument("address")
 @click.option("--transcript", "has_transcript", is_flag=True, help="Show the conversation with the host, too.")
+@click.option("--client", default="cli", show_default=True, help="Under whose policy.")
 @click.pass_obj
-def explain(session: Session, address: str, *, has_transcript: bool) -> None:
-    """Tell in words what is known of an address, and why."""
+def explain(session: Session, address: str, client: str, *, has_transcript: bool) -> None:
+    """Tell in words what is known of an address, why, and what its confidence is made of."""
 
     async def run() -> int:
         async with session.stores() as stores:
-            found = await validations.find(stores.database, address.strip())
+            results = await Results.open(stores.database, client)
+            found = await results.find_mailbox(address)
         if found is None:
             click.echo(f"nothing is known of {address}; try: validatord check {address}", err=True)
             return EXIT_BAD_ROWS
-        lines = explain_finding(found.finding)
-        lines += list_exchanges(found.finding) if has_transcript else []
+        finding = found.validation.finding
+        lines = explain_finding(finding)
+        lines += list_exchanges(finding) if has_transcript else []
         for line in lines:
             click.echo(line)
         return 0

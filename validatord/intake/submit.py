@@ -15,7 +15,7 @@ from validatord.errors import AddressSyntaxError
 from validatord.intake.wire import SubmittedChunk
 from validatord.mail.address import Mailbox
 from validatord.mail.parse import parse_address
-from validatord.mail.request import Finding
+from validatord.mail.request import Finding, ScoreFacts
 from validatord.mail.verdict import Reason, Status, Verdict
 from validatord.rules import policy, score
 from validatord.rules.policy import ClientPolicy
@@ -28,17 +28,6 @@ from validatord.store.submissions import Chunk, ChunkItem, ChunkResult
 _AT_A_TIME = 200  # addresses parsed before others may run
 _AT_ONCE = 3  # chunks written at the same time
 _LONGEST_SHOWN = 1000
-# What a verdict's main reason says by itself, to undo what another client's policy made of it.
-_STATUS_OF = {
-    Reason.ACCEPTED.value: Status.VALID,
-    Reason.FORWARDED.value: Status.VALID,
-    Reason.RECIPIENT_RATE_LIMITED.value: Status.VALID,
-    Reason.ACCEPT_ALL.value: Status.ACCEPT_ALL,
-    Reason.MAILBOX_FULL.value: Status.RISKY,
-    Reason.DISPOSABLE.value: Status.RISKY,
-    Reason.HARD_BOUNCE.value: Status.RISKY,
-}
-_POLICY_NOTE = "policy:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +100,7 @@ class Submitter:
                 readings[text] = _Reading(reading.mailbox, finding)
         crash.point("intake.before_insert")
         # 3  everything is stored in one transaction
-        result = await submissions.add_chunk(self._database, _make_chunk(chunk, readings, wanted))
+        result = await submissions.add_chunk(self._database, _make_chunk(chunk, readings))
         metrics.count_submitted("queued", result.added - result.answered)
         metrics.count_submitted("answered", result.answered)
         metrics.count_submitted("known", result.known)
@@ -141,7 +130,7 @@ class Submitter:
         self, mailbox: Mailbox, fresh: dict[str, Finding], rules: IntakeRules, wanted: ClientPolicy
     ) -> Finding | None:
         """Return the answer that needs no asking, or None."""
-        known = _restore(fresh[str(mailbox)]) if str(mailbox) in fresh else None
+        known = fresh.get(str(mailbox))
         if known is not None:
             return replace(known, source="cache")
         ban = rules.lists.find_ban(mailbox.domain)
@@ -172,34 +161,24 @@ def _read(text: str | None, rules: IntakeRules, now: datetime) -> _Reading:
 
 
 def _make_finding(verdict: Verdict, mailbox: Mailbox | None, rules: IntakeRules, now: datetime) -> Finding:
-    facts = score.ScoreFacts(verdict)
+    facts = ScoreFacts(verdict)
     if mailbox is not None:
         facts = replace(facts, flags=rules.lists.flags(mailbox))
-    found = score.score(facts, rules.settings.score)
-    return Finding(
-        status=found.status,
-        reason=found.reason,
-        reasons=found.reasons,
-        confidence=found.confidence,
-        flags=facts.flags,
+    found = Finding(
+        status=verdict.status.value,
+        reason=verdict.reason.value,
+        reasons=(),
+        confidence=0,
         source="syntax" if mailbox is None else "risk",
         checked_at=now,
         expires_at=now + rules.settings.freshness.ttl,
         # Looking at a list again costs nothing, and the list may have changed.
         fresh_until=None,
     )
+    return score.apply(found, facts, rules.settings.score)
 
 
-def _restore(known: Finding) -> Finding | None:
-    """Return a verdict without what another client's policy made of it, or None where that is not known."""
-    if not any(note.startswith(_POLICY_NOTE) for note in known.reasons):
-        return known
-    status = _STATUS_OF.get(known.reason)
-    reasons = tuple(note for note in known.reasons if not note.startswith(_POLICY_NOTE))
-    return replace(known, status=status.value, reasons=reasons) if status is not None else None
-
-
-def _make_chunk(chunk: SubmittedChunk, readings: dict[str | None, _Reading], wanted: ClientPolicy) -> Chunk:
+def _make_chunk(chunk: SubmittedChunk, readings: dict[str | None, _Reading]) -> Chunk:
     items: list[ChunkItem] = []
     for place, text in enumerate(chunk.addresses):
         reading = readings[text]
@@ -209,7 +188,7 @@ def _make_chunk(chunk: SubmittedChunk, readings: dict[str | None, _Reading], wan
                 address="" if text is None else text[:_LONGEST_SHOWN],
                 mailbox=reading.mailbox,
                 contact_id=chunk.contact_ids[place] if chunk.contact_ids else None,
-                finding=policy.apply(reading.finding, wanted) if reading.finding is not None else None,
+                finding=reading.finding,
             )
         )
     return Chunk(chunk.client, chunk.submission, chunk.priority.weight, tuple(items), chunk.expected)

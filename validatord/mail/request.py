@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from validatord.mail.mx import MXAnswer
-from validatord.mail.verdict import AcceptAll, Pin
+from validatord.mail.verdict import AcceptAll, Pin, Verdict
 
 
 class Priority(StrEnum):
@@ -99,6 +99,20 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What history is worth at a time, each from 0 to 1; `domain_bounces` is the share of the domain's mail lately."""
+
+    hard_bounce: float = 0.0
+    soft_bounce: float = 0.0
+    sign_of_life: float = 0.0
+    complaint: float = 0.0
+    domain_bounces: float = 0.0
+
+
+NO_PAST = Past()
+
+
+@dataclass(frozen=True, slots=True)
 class Flags:
     """What is known of an address without asking anybody."""
 
@@ -109,8 +123,47 @@ class Flags:
 
 
 @dataclass(frozen=True, slots=True)
+class Opinion:
+    """A confidence that somebody else gave, 0 to 100; None where they gave a status alone."""
+
+    source: str
+    points: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFacts:
+    """Everything the confidence of one mailbox depends on; kept beside it, so that it can be computed again."""
+
+    verdict: Verdict
+    flags: Flags = field(default_factory=Flags)
+    past: Past = NO_PAST
+    has_mx: bool = False
+    has_address: bool = False  # only A or AAAA: the domain is its own MX host
+    is_healthy: bool = False  # SPF and DMARC are published
+    opinion: Opinion | None = None  # counts in place of what we would count ourselves
+    notes: tuple[str, ...] = ()  # reasons that others added, after ours
+
+
+class LabelKey(NamedTuple):
+    """All of a finding that a client's policy looks at; finished requests are counted by it."""
+
+    status: str
+    reason: str
+    confidence: int
+    is_disposable: bool = False
+    is_role: bool = False
+    is_free: bool = False
+
+
+Contribution = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """The row that a verdict becomes: everything `email_validation` and the exports show."""
+    """The row that a verdict becomes: everything `email_validation` and the exports show.
+
+    `contributions` add up to `confidence`; `score_facts` is what they were counted from.
+    """
 
     status: str
     reason: str
@@ -126,3 +179,13 @@ class Finding:
     checked_at: datetime | None = None
     expires_at: datetime | None = None  # when the row counts as out of date
     fresh_until: datetime | None = None  # reused instead of asked again until then; None: never
+    contributions: tuple[Contribution, ...] = ()
+    score_facts: ScoreFacts | None = None
+
+    @property
+    def label_key(self) -> LabelKey:
+        """What a policy, and a count, goes by."""
+        flags = self.flags
+        return LabelKey(
+            str(self.status), str(self.reason), self.confidence, flags.is_disposable, flags.is_role, flags.is_free
+        )

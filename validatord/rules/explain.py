@@ -32,6 +32,7 @@ def explain(finding: Finding) -> list[str]:
         *_tell_dns(finding.dns_trace),
         *_tell_session(finding),
         *_tell_notes(finding),
+        *_tell_contributions(finding),
         *_tell_policy(finding),
         *_tell_limits(finding),
     ]
@@ -134,6 +135,12 @@ def _tell_notes(finding: Finding) -> Iterator[str]:
             yield words.NOTES[name]
     if finding.flags.suggestion:
         yield f"Perhaps {finding.flags.suggestion} was meant."
+
+
+def _tell_contributions(finding: Finding) -> Iterator[str]:
+    if finding.contributions:
+        points = ", ".join(f"{points:+d} {name}" for name, points in finding.contributions)
+        yield f"The confidence is made of {points}: {finding.confidence}."
 
 
 def _tell_policy(finding: Finding) -> Iterator[str]:

@@ -5,28 +5,13 @@ never beyond. Nothing here decides: the points are `score`'s.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from validatord.mail.request import History
+from validatord.mail.request import NO_PAST, History, Past
 from validatord.settings import HistorySettings
 
 _WEEK = timedelta(days=7)
 _SHOWN_FROM = 0.05  # what weighs less is as good as forgotten and is no reason any more
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What history is worth today, each from 0 to 1; `domain_bounces` is the share of the domain's mail lately."""
-
-    hard_bounce: float = 0.0
-    soft_bounce: float = 0.0
-    sign_of_life: float = 0.0
-    complaint: float = 0.0
-    domain_bounces: float = 0.0
-
-
-NO_PAST = Past()
 
 
 def weigh(history: History, now: datetime, settings: HistorySettings) -> Past:

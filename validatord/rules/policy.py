@@ -5,7 +5,7 @@ never the evidence: confidence, reasons and transcript stay, and a `policy:` rea
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from validatord.errors import ConfigurationError
-from validatord.mail.request import Finding
+from validatord.mail.request import Finding, LabelKey
 from validatord.mail.verdict import Reason, Status, Verdict
 from validatord.settings import Duration
 
@@ -75,6 +75,7 @@ class ClientPolicy(_Section):
 
 
 _LEVELS = (0, 25, 50, 75, 100)
+_NOTE = "policy:"
 _ACCEPTED = frozenset({Status.VALID, Status.ACCEPT_ALL})
 # Nothing a second opinion could add: no mail can go there, or the owner does not want to be asked.
 _NEVER_BOUGHT = frozenset(
@@ -106,33 +107,72 @@ def read(values: Mapping[str, Any]) -> ClientPolicy:
         raise ConfigurationError(problems) from None
 
 
-def apply(finding: Finding, policy: ClientPolicy) -> Finding:
-    """Return the finding as this client wants it shown; the strictest fitting rule is the last one."""
-    shown = Status(finding.status)
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a client is shown in place of a finding's status, and the rules that made it so (`policy:…`)."""
+
+    status: str
+    notes: tuple[str, ...] = ()
+
+
+def label(key: LabelKey, policy: ClientPolicy) -> Label:
+    """Return the label of all findings of a kind; the strictest fitting rule is the last one."""
+    shown = key.status
     notes: list[str] = []
-    for name, wanted in _list_rules(finding, policy):
-        if wanted is not None and wanted != shown.value:
-            shown = Status(wanted)
-            notes.append(f"policy:{name}")
-    if not notes:
+    for name, wanted in _list_rules(key, policy):
+        if wanted is not None and wanted != shown:
+            shown = str(wanted)
+            notes.append(f"{_NOTE}{name}")
+    return Label(shown, tuple(notes))
+
+
+class Labels:
+    """Labels under one policy, each kind of finding worked out once: a long list has few kinds."""
+
+    def __init__(self, policy: ClientPolicy) -> None:
+        self.policy = policy
+        self._known: dict[LabelKey, Label] = {}
+
+    def of(self, key: LabelKey) -> Label:
+        """Return the label of all findings of a kind."""
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = label(key, self.policy)
+        return found
+
+    def count(self, counts: Mapping[LabelKey, int]) -> dict[tuple[str, str], int]:
+        """Return how many findings bear each label, by (label, reason)."""
+        found: dict[tuple[str, str], int] = {}
+        for key, number in counts.items():
+            name = (self.of(key).status, key.reason)
+            found[name] = found.get(name, 0) + number
+        return found
+
+
+def apply(finding: Finding, policy: ClientPolicy) -> Finding:
+    """Return the finding as this client wants it shown; what is labelled already stays as it is."""
+    if any(name.startswith(_NOTE) for name in finding.reasons):
         return finding
-    return replace(finding, status=shown.value, reasons=(*finding.reasons, *notes))
+    found = label(finding.label_key, policy)
+    if not found.notes:
+        return finding
+    return replace(finding, status=found.status, reasons=(*finding.reasons, *found.notes))
 
 
-def _list_rules(finding: Finding, policy: ClientPolicy) -> tuple[tuple[str, str | None], ...]:
+def _list_rules(key: LabelKey, policy: ClientPolicy) -> tuple[tuple[str, str | None], ...]:
     """List the rules that fit, weakest first: a later one wins."""
-    status, flags = Status(finding.status), finding.flags
+    status = key.status
     is_accepted = status in _ACCEPTED
-    is_weak = status is Status.VALID and finding.confidence < policy.min_confidence
+    is_weak = status == Status.VALID and key.confidence < policy.min_confidence
     return (
-        ("free_provider", policy.free_provider if is_accepted and flags.is_free else None),
-        ("role", policy.role if is_accepted and flags.is_role else None),
+        ("free_provider", policy.free_provider if is_accepted and key.is_free else None),
+        ("role", policy.role if is_accepted and key.is_role else None),
         ("min_confidence", Status.RISKY.value if is_weak else None),
-        ("accept_all", policy.accept_all if status is Status.ACCEPT_ALL else None),
-        ("risky", policy.risky if status is Status.RISKY else None),
-        ("unknown", policy.unknown if status is Status.UNKNOWN else None),
-        ("mailbox_full", policy.mailbox_full if finding.reason == Reason.MAILBOX_FULL.value else None),
-        ("disposable", policy.disposable if flags.is_disposable and status is not Status.INVALID else None),
+        ("accept_all", policy.accept_all if status == Status.ACCEPT_ALL else None),
+        ("risky", policy.risky if status == Status.RISKY else None),
+        ("unknown", policy.unknown if status == Status.UNKNOWN else None),
+        ("mailbox_full", policy.mailbox_full if key.reason == Reason.MAILBOX_FULL else None),
+        ("disposable", policy.disposable if key.is_disposable and status != Status.INVALID else None),
     )
 
 

@@ -6,54 +6,62 @@ domain, a hard bounce and a complaint make an accepted mailbox risky. A confiden
 about permission, or that a person reads the mailbox.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from validatord.mail.request import Flags
+from validatord.mail.request import NO_PAST, Contribution, Finding, Opinion, Past, ScoreFacts
 from validatord.mail.verdict import Reason, Status, Verdict
-from validatord.rules.history import NO_PAST, Past
 from validatord.settings import ScoreSettings
 
+__all__ = ["Confidence", "Opinion", "ScoreFacts", "apply", "get_band", "score"]
+
+BAND = "band"  # the contribution that brings a sum into the band of its status
 _MOST = 100
 _ACCEPTED = frozenset({Status.VALID, Status.ACCEPT_ALL})
-# What a refusal leaves: a clear one nothing, one that was inferred or not repeated a little.
-_AFTER_CLEAR_REFUSAL = 0
-_AFTER_INFERRED_REFUSAL = 20
-_AFTER_WEAK_REFUSAL = 35
 _INFERRED = "postmaster_accepted"
 _OVERRIDING = -25  # points: what takes as much as the way from a sure acceptance to none overrides it
 _MANY_BOUNCES = 0.1  # of a domain's mail: from here on it is a reason by itself
-_PENALTY_OF_LOW = 15  # a low-confidence verdict that is no refusal
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreFacts:
-    """Everything the confidence of one mailbox depends on."""
-
-    verdict: Verdict
-    flags: Flags = field(default_factory=Flags)
-    past: Past = NO_PAST
-    has_mx: bool = False
-    has_address: bool = False  # only A or AAAA: the domain is its own MX host
-    is_healthy: bool = False  # SPF and DMARC are published
 
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """The confidence with its reasons in a stable order, and the status and main reason that hold now."""
+    """The confidence with its reasons in a stable order, and the status and main reason that hold now.
+
+    `contributions` add up to `confidence`; the last one, `band`, is what the band of the status adds or takes.
+    """
 
     confidence: int
     reasons: tuple[str, ...]
     status: Status
     reason: Reason
+    contributions: tuple[Contribution, ...] = ()
 
 
 def score(facts: ScoreFacts, weights: ScoreSettings) -> Confidence:
-    """Return confidence, reasons, status and main reason for a verdict of our own probe."""
-    points = _count_points(facts, weights)
+    """Return confidence, contributions, reasons, status and main reason of a verdict."""
+    contributions = list(_list_points(facts, weights))
+    points = sum(point for _, point in contributions)
     status, reason = _settle(facts, weights)
     lowest, highest = get_band(status, weights)
     confidence = max(lowest, min(highest, max(0, min(_MOST, points))))
-    return Confidence(confidence, _list_reasons(facts, reason), status, reason)
+    if confidence != points:
+        contributions.append((BAND, confidence - points))
+    return Confidence(confidence, _list_reasons(facts, reason), status, reason, tuple(contributions))
+
+
+def apply(finding: Finding, facts: ScoreFacts, weights: ScoreSettings) -> Finding:
+    """Return the finding as these facts and weights make it; its evidence stays."""
+    found = score(facts, weights)
+    return replace(
+        finding,
+        status=found.status.value,
+        reason=found.reason.value,
+        reasons=found.reasons,
+        confidence=found.confidence,
+        flags=facts.flags,
+        contributions=found.contributions,
+        score_facts=facts,
+    )
 
 
 def get_band(status: Status, weights: ScoreSettings) -> tuple[int, int]:
@@ -67,35 +75,73 @@ def get_band(status: Status, weights: ScoreSettings) -> tuple[int, int]:
     return weights.unknown_from, max(weights.unknown_from, weights.accept_from - 1)
 
 
-def _count_points(facts: ScoreFacts, weights: ScoreSettings) -> int:
-    verdict, past = facts.verdict, facts.past
-    if verdict.status is Status.INVALID:
-        return _count_refused(verdict) + round(weights.positive_history * past.sign_of_life)
-    points = weights.syntax
-    points += weights.mx if facts.has_mx else weights.address_only if facts.has_address else 0
-    points += weights.accepted if verdict.status in _ACCEPTED else 0
-    points += weights.accept_all if verdict.status is Status.ACCEPT_ALL else 0
-    points += weights.disposable if facts.flags.is_disposable else 0
-    points += weights.role if facts.flags.is_role else 0
-    points += round(weights.positive_history * past.sign_of_life)
-    points += round(weights.hard_bounce * past.hard_bounce)
-    points += round(weights.soft_bounce * past.soft_bounce)
-    points += round(weights.complaint * past.complaint)
-    points += round(weights.domain_bounces * past.domain_bounces)
-    points += weights.domain_health if facts.is_healthy else 0
-    return points - (_PENALTY_OF_LOW if verdict.is_low_confidence else 0)
+def _list_points(facts: ScoreFacts, weights: ScoreSettings) -> Iterator[Contribution]:
+    """List what counts, in the order of the story; what weighs nothing is left out."""
+    verdict = facts.verdict
+    if facts.opinion is not None:
+        yield facts.opinion.source, _find_points(facts.opinion, verdict.status, weights)
+    elif verdict.status is Status.INVALID:
+        yield _find_refusal(verdict, weights)
+        if points := round(weights.positive_history * facts.past.sign_of_life):
+            yield "positive_history", points
+    else:
+        yield from _list_weights(facts, weights)
+        if facts.past is not NO_PAST:
+            yield from _list_past(facts.past, weights)
+        if facts.is_healthy and weights.domain_health:
+            yield "domain_health", weights.domain_health
+        if verdict.is_low_confidence and weights.low_confidence:
+            yield "low_confidence", weights.low_confidence
 
 
-def _count_refused(verdict: Verdict) -> int:
+def _list_weights(facts: ScoreFacts, weights: ScoreSettings) -> Iterator[Contribution]:
+    verdict, flags = facts.verdict, facts.flags
+    for name, holds, points in (
+        ("syntax", True, weights.syntax),
+        ("mx", facts.has_mx, weights.mx),
+        ("address_only", facts.has_address and not facts.has_mx, weights.address_only),
+        ("accepted", verdict.status in _ACCEPTED, weights.accepted),
+        ("accept_all", verdict.status is Status.ACCEPT_ALL, weights.accept_all),
+        ("disposable", flags.is_disposable, weights.disposable),
+        ("role", flags.is_role, weights.role),
+    ):
+        if holds and points:
+            yield name, points
+
+
+def _list_past(past: Past, weights: ScoreSettings) -> Iterator[Contribution]:
+    for name, weight, points in (
+        ("positive_history", past.sign_of_life, weights.positive_history),
+        ("hard_bounce", past.hard_bounce, weights.hard_bounce),
+        ("soft_bounce", past.soft_bounce, weights.soft_bounce),
+        ("complaint", past.complaint, weights.complaint),
+        ("domain_bounces", past.domain_bounces, weights.domain_bounces),
+    ):
+        if counted := round(points * weight):
+            yield name, counted
+
+
+def _find_points(opinion: Opinion, status: Status, weights: ScoreSettings) -> int:
+    """Return what somebody else gave, or what is usual for the status."""
+    if opinion.points is not None:
+        return opinion.points
+    lowest, highest = get_band(status, weights)
+    return {Status.VALID: weights.valid_from, Status.INVALID: 0}.get(status, (lowest + highest) // 2)
+
+
+def _find_refusal(verdict: Verdict, weights: ScoreSettings) -> Contribution:
+    """Return what a refusal leaves: a clear one nothing, one that was inferred or not repeated a little."""
     if verdict.is_low_confidence:
-        return _AFTER_WEAK_REFUSAL
-    return _AFTER_INFERRED_REFUSAL if _INFERRED in verdict.reasons else _AFTER_CLEAR_REFUSAL
+        return "weak_refusal", weights.weak_refusal
+    if _INFERRED in verdict.reasons:
+        return "inferred_refusal", weights.inferred_refusal
+    return "refusal", 0
 
 
 def _settle(facts: ScoreFacts, weights: ScoreSettings) -> tuple[Status, Reason]:
     """Return what the verdict becomes; a bounce or complaint counts that much until its weight has faded."""
     verdict, past = facts.verdict, facts.past
-    if verdict.status in _ACCEPTED:
+    if verdict.status in _ACCEPTED and facts.opinion is None:
         if facts.flags.is_disposable:
             return Status.RISKY, Reason.DISPOSABLE
         if weights.hard_bounce * past.hard_bounce <= _OVERRIDING:
@@ -106,12 +152,25 @@ def _settle(facts: ScoreFacts, weights: ScoreSettings) -> tuple[Status, Reason]:
 
 
 def _list_reasons(facts: ScoreFacts, reason: Reason) -> tuple[str, ...]:
-    verdict, flags, past = facts.verdict, facts.flags, facts.past
-    names = (
-        "mx" if facts.has_mx else "address_only" if facts.has_address else "",
-        verdict.reason.value,
-        *verdict.reasons,
-        reason.value,
+    verdict = facts.verdict
+    if facts.opinion is not None:
+        names = (reason.value, *verdict.reasons, *facts.notes)
+    else:
+        names = (
+            "mx" if facts.has_mx else "address_only" if facts.has_address else "",
+            verdict.reason.value,
+            *verdict.reasons,
+            reason.value,
+            *_list_remarks(facts),
+            *facts.notes,
+        )
+    # A name that stands twice keeps its first place.
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _list_remarks(facts: ScoreFacts) -> tuple[str, ...]:
+    flags, past = facts.flags, facts.past
+    return (
         "disposable" if flags.is_disposable else "",
         "role" if flags.is_role else "",
         "free" if flags.is_free else "",
@@ -122,7 +181,5 @@ def _list_reasons(facts: ScoreFacts, reason: Reason) -> tuple[str, ...]:
         "complaint" if past.complaint else "",
         "domain_bounces" if past.domain_bounces >= _MANY_BOUNCES else "",
         "domain_health" if facts.is_healthy else "",
-        "low_confidence" if verdict.is_low_confidence else "",
+        "low_confidence" if facts.verdict.is_low_confidence else "",
     )
-    # A name that stands twice keeps its first place.
-    return tuple(dict.fromkeys(name for name in names if name))

@@ -14,6 +14,11 @@ async def load_policies(database: Database) -> dict[str, Mapping[str, Any]]:
     return {row["name"]: row["policy"] for row in await database.fetch(_SQL["load_policies"])}
 
 
+async def load_policy(database: Database, client: str) -> Mapping[str, Any] | None:
+    """Return the policy of one client, which may be empty; None where there is no such client."""
+    return await database.fetch_value(_SQL["load_policy"], client)
+
+
 async def set_policy(database: Database, client: str, policy: Mapping[str, Any]) -> None:
     """Give a client its policy."""
     await database.fetch(_SQL["set_policy"], client, dict(policy))

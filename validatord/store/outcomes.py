@@ -4,11 +4,12 @@ Order of locks, everywhere: domains, requests, verdicts, facts, submissions; eac
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
 
-from validatord.mail.request import Finding, VerificationRequest
+from validatord.mail.request import Finding, LabelKey, VerificationRequest
 from validatord.mail.verdict import Deferral
 from validatord.store import queries, rows
 from validatord.store.database import Queryable
@@ -17,7 +18,7 @@ from validatord.store.values import clean_text
 _SQL = queries.load("outcomes")
 _EMAIL_LIMIT = 500  # characters: what is no mailbox may be of any length, an index entry may not
 
-Outcome = tuple[int, str, str]  # submission, status, reason
+Outcome = tuple[int, LabelKey]  # submission, and what counts are kept by
 
 
 class Finished(NamedTuple):
@@ -59,10 +60,9 @@ async def finish(connection: Queryable, finished: Sequence[tuple[VerificationReq
     """
     if not finished:
         return []
-    table = sorted(
-        (request.request_id, attempts, *rows.outcome_columns(found)) for request, found, attempts in finished
-    )
-    changed = await connection.fetch(_SQL["finish_requests"], *rows.columns_of(table, 14))
+    table = [(request.request_id, attempts, *rows.outcome_columns(found)) for request, found, attempts in finished]
+    table.sort(key=itemgetter(0))
+    changed = await connection.fetch(_SQL["finish_requests"], *rows.columns_of(table, 16))
     await save_validations(
         connection,
         [
@@ -70,7 +70,7 @@ async def finish(connection: Queryable, finished: Sequence[tuple[VerificationReq
             for request, found, attempts in finished
         ],
     )
-    return [(row["submission_id"], row["status"], row["reason"]) for row in changed]
+    return [(row["submission_id"], rows.label_key_of(row)) for row in changed]
 
 
 async def defer(connection: Queryable, deferred: Sequence[tuple[VerificationRequest, Deferral]]) -> None:
@@ -112,7 +112,7 @@ async def save_validations(connection: Queryable, validations: Sequence[Validati
         if (email := clean_text(item.email, _EMAIL_LIMIT))
     }
     if unique:
-        await connection.execute(_SQL["upsert_validations"], *rows.columns_of(list(unique.values()), 21))
+        await connection.execute(_SQL["upsert_validations"], *rows.columns_of(list(unique.values()), 23))
 
 
 async def count(connection: Queryable, outcomes: Iterable[Outcome]) -> None:
@@ -121,12 +121,17 @@ async def count(connection: Queryable, outcomes: Iterable[Outcome]) -> None:
     if not counts:
         return
     totals: Counter[int] = Counter()
-    for (submission_id, _, _), number in counts.items():
+    for (submission_id, _), number in counts.items():
         totals[submission_id] += number
     ids = sorted(totals)
     await connection.fetch(_SQL["lock_submissions"], ids)
     counted = await connection.fetch(_SQL["count_finished"], ids, [totals[one] for one in ids])
-    table = [(*outcome, number) for outcome, number in counts.items()]
-    await connection.execute(_SQL["count_outcomes"], *rows.columns_of(table, 4))
+    await connection.execute(_SQL["count_outcomes"], *count_columns(counts))
     if complete := [row["id"] for row in counted if row["finished_at"] is not None]:
         await connection.execute(_SQL["announce_finished"], complete)
+
+
+def count_columns(counts: Mapping[Outcome, int]) -> list[list[object]]:
+    """Return the columns of `count_outcomes` and `uncount_outcomes`, in the order of the rows they lock."""
+    table = sorted((submission_id, *key, number) for (submission_id, key), number in counts.items())
+    return rows.columns_of(table, 8)

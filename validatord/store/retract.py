@@ -8,30 +8,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from validatord.mail.verdict import Reason, Status
-from validatord.store import outcomes, queries
+from validatord.mail.request import Finding, LabelKey
+from validatord.store import evidence, outcomes, queries, rows
 from validatord.store.database import Database, Queryable, Row
-from validatord.store.values import Json
 
 _SQL = queries.load("retract")
 _OUTCOMES = queries.load("outcomes")
-_TOKEN = "retracted"  # noqa: S105 a word in `reasons`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retraction:
     """Which requests are taken back, and since when verdicts about their mailboxes count for nothing.
 
-    They are due again at `due_at`; whoever was deferred `most_deferrals` times already stays `unknown`, with
-    `reason` and `confidence`.
+    They are due again at `due_at`; whoever was deferred `most_deferrals` times already ends as `said`, which
+    is `unknown`.
     """
 
     request_ids: tuple[int, ...]
     since: datetime
     due_at: datetime
     most_deferrals: int
-    confidence: int
-    reason: Reason = Reason.POLICY_REJECTED
+    said: Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class TakenBack:
 
 async def take_back(database: Database, retraction: Retraction) -> TakenBack:
     """Take verdicts back in one transaction, counts of submissions included."""
-    ids, reason = list(retraction.request_ids), str(retraction.reason)
+    ids, reason = list(retraction.request_ids), str(retraction.said.reason)
     async with database.transaction() as connection:
         await connection.fetch(_SQL["lock_domains"], ids)
         found = await connection.fetch(_SQL["lock_requests"], ids, reason)
@@ -55,9 +52,8 @@ async def take_back(database: Database, retraction: Retraction) -> TakenBack:
         await _queue(connection, queued, retraction)
         await _end(connection, ended, retraction)
         emails = sorted({row["email"] for row in found})
-        said = (reason, Json([reason, _TOKEN]), retraction.confidence)
-        await connection.execute(_SQL["retract_validations"], emails, retraction.since, *said)
-        await _count(connection, queued, ended, reason)
+        await connection.execute(_SQL["retract_validations"], emails, retraction.since, *_columns(retraction.said))
+        await _count(connection, queued, ended, retraction.said)
     return TakenBack(len(queued), len(ended))
 
 
@@ -79,23 +75,31 @@ async def queue_again(database: Database, request_ids: Sequence[int]) -> int:
 async def _queue(connection: Queryable, found: Sequence[Row], retraction: Retraction) -> None:
     if found:
         ids = [row["id"] for row in found]
-        await connection.execute(_SQL["requeue"], ids, retraction.due_at, str(retraction.reason))
+        await connection.execute(_SQL["requeue"], ids, retraction.due_at, str(retraction.said.reason))
         await connection.execute(_SQL["queue_domains"], ids, retraction.due_at)
 
 
 async def _end(connection: Queryable, found: Sequence[Row], retraction: Retraction) -> None:
     if found:
-        reason = str(retraction.reason)
-        said = (reason, Json([reason, _TOKEN]), retraction.confidence)
-        await connection.execute(_SQL["end_unknown"], [row["id"] for row in found], *said)
+        await connection.execute(_SQL["end_unknown"], [row["id"] for row in found], *_columns(retraction.said))
 
 
-async def _count(connection: Queryable, queued: Sequence[Row], ended: Sequence[Row], reason: str) -> None:
+def _columns(said: Finding) -> tuple[object, ...]:
+    facts = evidence.facts_to_json(said.score_facts) if said.score_facts is not None else None
+    return (str(said.reason), list(said.reasons), said.confidence, list(said.contributions), facts)
+
+
+async def _count(connection: Queryable, queued: Sequence[Row], ended: Sequence[Row], said: Finding) -> None:
     """Take the old outcomes out of the counts, and put those that stay finished in under their new one."""
     await connection.fetch(_OUTCOMES["lock_submissions"], sorted({row["submission_id"] for row in (*queued, *ended)}))
-    before = Counter((row["submission_id"], row["status"], row["reason"]) for row in (*queued, *ended))
-    table = sorted((*outcome, number) for outcome, number in before.items())
-    await connection.execute(_SQL["uncount_outcomes"], *map(list, zip(*table, strict=True)))
+    before = Counter((row["submission_id"], rows.label_key_of(row)) for row in (*queued, *ended))
+    await connection.execute(_SQL["uncount_outcomes"], *outcomes.count_columns(before))
     totals = sorted(Counter(row["submission_id"] for row in (*queued, *ended)).items())
     await connection.execute(_SQL["uncount_finished"], *map(list, zip(*totals, strict=True)))
-    await outcomes.count(connection, [(row["submission_id"], Status.UNKNOWN.value, reason) for row in ended])
+    stay = [(row["submission_id"], _key_of(row, said)) for row in ended]
+    await outcomes.count(connection, stay)
+
+
+def _key_of(row: Row, said: Finding) -> LabelKey:
+    flags = (row["is_disposable"], row["is_role"], row["is_free"])
+    return LabelKey(str(said.status), str(said.reason), said.confidence, *flags)

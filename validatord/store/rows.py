@@ -6,8 +6,16 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from validatord.mail.mx import MXAnswer, MXOutcome
-from validatord.mail.request import DomainFacts, Finding, Flags, VerificationRequest
+from validatord.mail.request import (
+    Contribution,
+    DomainFacts,
+    Finding,
+    Flags,
+    LabelKey,
+    VerificationRequest,
+)
 from validatord.mail.verdict import AcceptAll, Pin
+from validatord.store import evidence
 from validatord.store.values import Json, clean_text
 
 _REPLY_LIMIT = 4000  # characters; a whole reply stands in the trace
@@ -124,7 +132,7 @@ def finding_of(row: Columns) -> Finding:
         reason=row["reason"],
         reasons=tuple(row["reasons"] or ()),
         confidence=row["confidence"],
-        flags=Flags(row["is_disposable"], row["is_role"], row["is_free"], row["suggestion"] or ""),
+        flags=flags_of(row),
         mx_host=row["mx_host"] or "",
         mx_hosts=tuple(row["mx_hosts"] or ()),
         reply=row["reply"] or "",
@@ -134,11 +142,30 @@ def finding_of(row: Columns) -> Finding:
         checked_at=row["checked_at"],
         expires_at=row["ttl_expires_at"],
         fresh_until=row["fresh_until"],
+        contributions=contributions_of(row["contributions"]),
+        score_facts=evidence.facts_of(row["score_facts"], flags_of(row)),
     )
 
 
+def flags_of(row: Columns) -> Flags:
+    """Read the flags of a row of `requests` or `email_validation`."""
+    return Flags(row["is_disposable"], row["is_role"], row["is_free"], row["suggestion"] or "")
+
+
+def label_key_of(row: Columns) -> LabelKey:
+    """Read what a policy looks at, from requests, verdicts or counts."""
+    return LabelKey(
+        row["status"], row["reason"], row["confidence"], row["is_disposable"], row["is_role"], row["is_free"]
+    )
+
+
+def contributions_of(data: Sequence[Sequence[Any]] | None) -> tuple[Contribution, ...]:
+    """Read what a confidence is made of."""
+    return tuple((str(name), int(points)) for name, points in data or ())
+
+
 def outcome_columns(finding: Finding) -> tuple[object, ...]:
-    """Return the columns that `requests` and `email_validation` share, from status to checked_at."""
+    """Return the columns that `requests` and `email_validation` share, from status to score_facts."""
     flags = finding.flags
     return (
         str(finding.status),
@@ -153,6 +180,8 @@ def outcome_columns(finding: Finding) -> tuple[object, ...]:
         clean_text(finding.reply, _REPLY_LIMIT) or None,
         finding.source,
         finding.checked_at,
+        Json(finding.contributions),
+        Json(evidence.facts_to_json(finding.score_facts)) if finding.score_facts is not None else None,
     )
 
 
@@ -172,6 +201,7 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
     found = asdict(finding)
     for name in ("checked_at", "expires_at", "fresh_until"):
         found[name] = found[name].isoformat() if found[name] else None
+    found["score_facts"] = evidence.facts_to_json(finding.score_facts) if finding.score_facts is not None else None
     return found
 
 
@@ -182,4 +212,7 @@ def finding_from_json(data: Mapping[str, Any]) -> Finding:
         found[name] = datetime.fromisoformat(found[name]) if found.get(name) else None
     found.update({name: tuple(found[name]) for name in ("reasons", "mx_hosts")})
     found["flags"] = Flags(**found["flags"])
+    # An older version wrote neither of them.
+    found["contributions"] = contributions_of(found.get("contributions"))
+    found["score_facts"] = evidence.facts_of(found.get("score_facts"), found["flags"])
     return Finding(**found)

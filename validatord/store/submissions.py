@@ -1,7 +1,7 @@
 """Submissions and their requests: taking them in, how far they are, what came out."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from validatord import crash, errors
 from validatord.mail.address import Mailbox
-from validatord.mail.request import Finding
+from validatord.mail.request import Contribution, Finding, LabelKey
 from validatord.store import outcomes, queries, rows
 from validatord.store.database import Database, Queryable, Row
 from validatord.store.outcomes import Validation
@@ -62,7 +62,8 @@ class ChunkResult:
 class Progress:
     """How far a submission is.
 
-    `by_reason` goes by (status, reason). `waiting` says why what is not finished waits: the reason of its
+    `counts` has the finished requests by all that a policy looks at; `by_status` and `by_reason`, by (status,
+    reason), add them up. `waiting` says why what is not finished waits: the reason of its
     deferral, `handed_over`, or `not_tried`. `next_due` lies in the past where something is due now.
     """
 
@@ -75,11 +76,12 @@ class Progress:
     submission_id: int = 0
     created_at: datetime | None = None
     finished_at: datetime | None = None
+    counts: dict[LabelKey, int] = field(default_factory=dict[LabelKey, int])
 
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """One request as results show it, finished or not."""
+    """One request with its finding, finished or not."""
 
     request_id: int
     idx: int
@@ -103,6 +105,7 @@ class ResultRow:
     due_at: datetime | None
     checked_at: datetime | None
     finished_at: datetime | None
+    contributions: tuple[Contribution, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,9 @@ async def add_chunk(database: Database, chunk: Chunk) -> ChunkResult:
         new_answered = await _insert_answered(connection, submission_id, answered)
         added = len(new_queued) + len(new_answered)
         await connection.execute(_SQL["count_added"], submission_id, added, chunk.expected)
-        await outcomes.count(connection, [(submission_id, *_outcome_of(item)) for item in new_answered])
+        await outcomes.count(
+            connection, [(submission_id, item.finding.label_key) for item in new_answered if item.finding]
+        )
         crash.point("intake.before_commit")
     crash.point("intake.after_commit")
     return ChunkResult(added, len(chunk.items) - added, len(new_answered), submission_id)
@@ -153,10 +158,10 @@ async def get_progress(database: Database, client: str, submission: str) -> Prog
     row = await database.fetch_row(_SQL["get_submission"], client, submission)
     if row is None:
         return None
-    counts = await database.fetch(_SQL["load_counts"], row["id"])
-    by_status: Counter[str] = Counter()
-    for count in counts:
-        by_status[count["status"]] += count["requests"]
+    counts = await load_counts(database, row["id"])
+    by_reason: Counter[tuple[str, str]] = Counter()
+    for key, number in counts.items():
+        by_reason[key.status, key.reason] += number
     deferred = [] if row["finished_at"] else await database.fetch(_SQL["load_waiting"], row["id"])
     waiting = {item["reason"]: item["requests"] for item in deferred}
     dues = [item["next_due"] for item in deferred if item["next_due"] is not None]
@@ -167,14 +172,29 @@ async def get_progress(database: Database, client: str, submission: str) -> Prog
     return Progress(
         requests=row["requests"],
         finished=row["finished"],
-        by_status=dict(by_status),
-        by_reason={(count["status"], count["reason"]): count["requests"] for count in counts},
+        by_status=add_up(by_reason),
+        by_reason=dict(by_reason),
         waiting=waiting,
         next_due=min(dues, default=None),
         submission_id=row["id"],
         created_at=row["created_at"],
         finished_at=row["finished_at"],
+        counts=counts,
     )
+
+
+async def load_counts(database: Database, submission_id: int) -> dict[LabelKey, int]:
+    """Return the finished requests of a submission by all that a policy looks at."""
+    found = await database.fetch(_SQL["load_counts"], submission_id)
+    return {rows.label_key_of(row): row["requests"] for row in found}
+
+
+def add_up(by_reason: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """Return counts by status from counts by (status, reason)."""
+    by_status: Counter[str] = Counter()
+    for (status, _), number in by_reason.items():
+        by_status[status] += number
+    return dict(by_status)
 
 
 async def find_next_chance(database: Database, submission_id: int) -> datetime | None:
@@ -244,7 +264,7 @@ async def _insert_answered(connection: Queryable, submission_id: int, items: Seq
     table = [
         (*_address_columns(item), 0, *rows.outcome_columns(item.finding)) for item in items if item.finding is not None
     ]
-    added = await _insert(connection, "insert_answered", submission_id, items, rows.columns_of(table, 18))
+    added = await _insert(connection, "insert_answered", submission_id, items, rows.columns_of(table, 20))
     await outcomes.save_validations(connection, [validation for item in added if (validation := _validation_of(item))])
     return added
 
@@ -289,14 +309,10 @@ def _validation_of(item: ChunkItem) -> Validation | None:
     return Validation(item.contact_id, str(item.mailbox), item.mailbox.domain, 0, item.finding)
 
 
-def _outcome_of(item: ChunkItem) -> tuple[str, str]:
-    finding = item.finding
-    return (str(finding.status), str(finding.reason)) if finding is not None else ("", "")
-
-
 def _result_of(row: Row) -> ResultRow:
     values: dict[str, Any] = dict(row.items())
     request_id, attempts, reasons = values.pop("id"), values.pop("attempt"), values.pop("reasons")
+    values["contributions"] = rows.contributions_of(values["contributions"])
     return ResultRow(request_id=request_id, attempts=attempts, reasons=tuple(reasons or ()), **values)
 
 

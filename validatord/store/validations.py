@@ -14,7 +14,10 @@ _SQL = queries.load("validations")
 
 @dataclass(frozen=True, slots=True)
 class StoredValidation:
-    """A verdict with the address and contact it belongs to."""
+    """A verdict with the address and contact it belongs to.
+
+    `probe` is what our own probe had said where somebody else decided.
+    """
 
     email: str
     domain: str
@@ -22,6 +25,7 @@ class StoredValidation:
     attempts: int
     updated_at: datetime
     finding: Finding
+    probe: Finding | None = None
 
 
 async def find(database: Database, email: str) -> StoredValidation | None:
@@ -43,5 +47,11 @@ async def latest(database: Database, limit: int = 50) -> list[StoredValidation]:
 
 def _validation_of(row: rows.Columns) -> StoredValidation:
     return StoredValidation(
-        row["email"], row["domain"], row["contact_id"], row["attempts"], row["updated_at"], rows.finding_of(row)
+        email=row["email"],
+        domain=row["domain"],
+        contact_id=row["contact_id"],
+        attempts=row["attempts"],
+        updated_at=row["updated_at"],
+        finding=rows.finding_of(row),
+        probe=rows.finding_from_json(row["probe"]) if row["probe"] else None,
     )

@@ -5,12 +5,14 @@ provider takes mail from us elsewhere.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from loguru import logger
 
 from validatord.mail.probe import ProbeReport, Signal
-from validatord.mail.verdict import Meaning, Reason, Stage
+from validatord.mail.request import Finding, ScoreFacts
+from validatord.mail.verdict import Meaning, Reason, Stage, Status, Verdict
+from validatord.rules import score
 from validatord.rules.identical import is_guarded
 from validatord.rules.reply_text import normalise_text
 from validatord.store.records import Finished
@@ -19,6 +21,7 @@ from validatord.verification.context import Case, Tools, Visit
 from validatord.verification.judge import Rows, plan_retry
 
 _WINDOW = timedelta(minutes=10)
+_RETRACTED = "retracted"  # the token of what was taken back
 # What may be concluded about a mailbox from a refusal that does not plainly speak of one.
 _CONCLUSIONS = frozenset(
     {
@@ -70,7 +73,15 @@ def _retract(visit: Visit, ids: tuple[int, ...], tools: Tools) -> Retraction:
         since=retry.now - _WINDOW - visit.settings.smtp.visit_timeout,
         due_at=retry.find_due_after(retry.longest),
         most_deferrals=len(retry.delays),
-        confidence=visit.settings.score.unknown_from,
+        said=_say_nothing(visit, retry.now),
+    )
+
+
+def _say_nothing(visit: Visit, now: datetime) -> Finding:
+    reason = Reason.POLICY_REJECTED
+    verdict = Verdict(Status.UNKNOWN, reason, (reason.value, _RETRACTED))
+    return score.apply(
+        Finding(verdict.status, reason, (), 0, checked_at=now), ScoreFacts(verdict), visit.settings.score
     )
 
 

@@ -5,7 +5,7 @@ of a mailbox, with the evidence beside them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from validatord.mail.address import Mailbox
@@ -141,7 +141,7 @@ def add_outcome(
     if has_bouncer and policy.qualifies_for_handover(verdict, wanted, priority=request.priority):
         rows.handed_over.append(HandedOver(request, finding))
     else:
-        rows.finished.append(Finished(request, policy.apply(finding, wanted), request.attempt + 1))
+        rows.finished.append(Finished(request, finding, request.attempt + 1))
 
 
 def make_finding(
@@ -160,13 +160,11 @@ def make_finding(
         has_address=mx is not None and mx.is_implicit,
         is_healthy=bool(visit.facts.spf and visit.facts.dmarc),
     )
-    found = score.score(facts, visit.settings.score)
-    return Finding(
-        status=found.status,
-        reason=found.reason,
-        reasons=found.reasons,
-        confidence=found.confidence,
-        flags=flags,
+    found = Finding(
+        status=verdict.status.value,
+        reason=verdict.reason.value,
+        reasons=verdict.reasons,
+        confidence=0,
         mx_host=evidence.mx_host,
         mx_hosts=tuple(host.name for host in mx.hosts) if mx is not None else (),
         reply=evidence.reply,
@@ -175,9 +173,11 @@ def make_finding(
         source=evidence.source,
         checked_at=now,
         expires_at=now + visit.settings.freshness.ttl,
-        # What may have to be taken back must not have been used again meanwhile.
-        fresh_until=None if evidence.is_inferred else find_fresh_until(found.status, visit.settings, now),
     )
+    found = score.apply(found, facts, visit.settings.score)
+    if evidence.is_inferred:
+        return found  # what may have to be taken back must not have been used again meanwhile
+    return replace(found, fresh_until=find_fresh_until(Status(found.status), visit.settings, now))
 
 
 def find_fresh_until(status: Status, settings: Settings, now: datetime) -> datetime | None:

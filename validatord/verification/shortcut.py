@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 
-from validatord.mail.request import Finding
+from validatord.mail.request import Finding, ScoreFacts
 from validatord.mail.verdict import AcceptAll, Reason, Status, Verdict
+from validatord.rules import score
 from validatord.settings import Settings
 from validatord.store.records import Finished
 from validatord.verification.context import Case, Tools, Visit
@@ -43,14 +44,10 @@ def _answer_banned(rows: Rows, visit: Visit, case: Case, ban: Reason, tools: Too
 
 def make_failed(settings: Settings, now: datetime) -> Finding:
     """Return what is said of mailboxes whose visits always failed by our own fault: nothing."""
-    return Finding(
-        status=Status.UNKNOWN,
-        reason=Reason.TEMPORARY_FAILURE,
-        reasons=(Reason.TEMPORARY_FAILURE.value, VISIT_FAILED),
-        confidence=settings.score.unknown_from,
-        checked_at=now,
-        expires_at=now + settings.freshness.ttl,
-    )
+    reason = Reason.TEMPORARY_FAILURE
+    verdict = Verdict(Status.UNKNOWN, reason, (reason.value, VISIT_FAILED))
+    found = Finding(verdict.status, reason, (), 0, checked_at=now, expires_at=now + settings.freshness.ttl)
+    return score.apply(found, ScoreFacts(verdict), settings.score)
 
 
 def answer_accept_all(visit: Visit, tools: Tools) -> Rows:

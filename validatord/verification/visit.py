@@ -4,7 +4,7 @@
     2  look up where the domain takes its mail; an answer without mail hosts decides for all
     3  find the lane: who we are to whom; no room there puts the domain back
     4  ask: targets first, the control recipient after an accepted one
-    5  judge every answer, 6 score it under the client's policy
+    5  judge every answer, 6 score it
     7  record after every conversation, and release the domain with the last record
 
 The story holds no technique: each step is a call. It never sends anything itself.

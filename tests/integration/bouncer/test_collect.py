@@ -181,15 +181,17 @@ async def test_a_policy_that_comes_back(rig: Rig, monkeypatch: pytest.MonkeyPatc
     assert await _plan(rig) == 5
 
 
-async def test_policy_of_the_client_is_applied(rig: Rig) -> None:
-    """What Bouncer says is shown as the client wants it."""
+async def test_the_ledger_keeps_what_bouncer_said(rig: Rig) -> None:
+    """The finding is stored whatever the client's policy makes of it; its confidence is Bouncer's score."""
     rig.policies = {"shop": read_policy({"bouncer": {"mode": "local_then_bouncer"}, "accept_all": "risky"})}
     await hand_over(rig.database, ["accept-all+1@domain.example"])
     await rig.run_to_end()
 
-    row = (await rig.database.fetch("SELECT status, reason, reasons FROM requests"))[0]
-    assert (row["status"], row["reason"]) == ("risky", "accept_all")
-    assert "policy:accept_all" in row["reasons"]
+    row = (await rig.database.fetch("SELECT status, reason, reasons, confidence, contributions FROM requests"))[0]
+    assert (row["status"], row["reason"]) == ("accept_all", "accept_all")
+    assert not any(name.startswith("policy:") for name in row["reasons"])
+    assert row["contributions"][0][0] == "bouncer"
+    assert sum(points for _, points in row["contributions"]) == row["confidence"]
 
 
 async def test_what_a_verdict_carries(rig: Rig) -> None:

@@ -97,7 +97,7 @@ async def test_abandon_keeps_our_own_finding(rig: Rig) -> None:
     batch = (await bouncer_batches.list_batches(rig.database, ["submit_unknown"]))[0]
     from validatord.bouncer.context import keep_own
 
-    settle = keep_own(rig.policy_of, "abandoned", rig.driver.tools.clock.now())
+    settle = keep_own("abandoned", rig.driver.tools.clock.now())
     assert await bouncer_queue.abandon_batch(rig.database, batch.id, settle) == 50
 
     row = (await rig.database.fetch("SELECT DISTINCT status, reason, source, reasons FROM requests"))[0]

@@ -4,8 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from tests.integration.intake.conftest import RULES, Bench
 from validatord.clock import SystemClock
 from validatord.intake.submit import Submitter
@@ -126,37 +124,15 @@ async def test_revalidation_asks_again(bench: Bench) -> None:
     assert await submissions.find_fresh(bench.database, ["known@shop.example"]) == {}
 
 
-@pytest.mark.parametrize(
-    ("reason", "notes", "status"),
-    [("accept_all", ("policy:accept_all",), "accept_all"), ("accepted", ("policy:role",), "valid")],
-)
-async def test_another_clients_policy_does_not_stick(
-    bench: Bench, reason: str, notes: tuple[str, ...], status: str
-) -> None:
-    """A verdict coloured by one client's policy is used for another as it was found."""
-    await remember(bench, "known@shop.example", "invalid", reason, *notes)
-
-    result = await bench.submitter.submit(make_chunk("known@shop.example"))
-
-    rows = await bench.fetch("SELECT status, reasons FROM requests WHERE submission_id = $1", result.submission_id)
-    assert rows == [(status, [reason])]
-
-
-async def test_unclear_colours_are_asked_again(bench: Bench) -> None:
-    """Where the verdict under a policy cannot be told, the mailbox is asked again."""
-    await remember(bench, "known@shop.example", "invalid", "no_such_mailbox", "policy:unheard_of")
-
-    assert (await bench.submitter.submit(make_chunk("known@shop.example"))).answered == 0
-
-
-async def test_the_clients_policy_colours_what_is_answered(bench: Bench) -> None:
-    """An answer at once goes through the same policy as a probed one."""
+async def test_no_policy_touches_what_is_stored(bench: Bench) -> None:
+    """An answer at once is stored as it was found, whatever its client's policy says, with what it is made of."""
     policy = ClientPolicy(disposable="invalid")
     submitter = Submitter(bench.database, SystemClock(), RULES, policy_of=lambda _: policy)
 
     await submitter.submit(make_chunk("a@mailinator.com"))
 
-    assert await bench.fetch("SELECT status, reason FROM requests") == [("invalid", "disposable")]
+    rows = await bench.fetch("SELECT status, reason, confidence, contributions FROM requests")
+    assert rows == [("risky", "disposable", 40, [["syntax", 40], ["disposable", -60], ["band", 60]])]
 
 
 async def test_nasty_texts(bench: Bench) -> None:

@@ -25,11 +25,18 @@ INVARIANTS = {
         WHERE s.requests > 0
             AND (s.finished_at IS NOT NULL) <> (s.finished = s.requests AND s.requests >= coalesce(s.expected, 0))""",
     "counts by outcome are those of the requests": """
-        (SELECT submission_id, status, reason, requests FROM submission_counts WHERE requests > 0
-        EXCEPT SELECT submission_id, status, reason, count(*) FROM requests WHERE state = 'done' GROUP BY 1, 2, 3)
-        UNION ALL
-        (SELECT submission_id, status, reason, count(*) FROM requests WHERE state = 'done' GROUP BY 1, 2, 3
-        EXCEPT SELECT submission_id, status, reason, requests FROM submission_counts)""",
+        WITH counted AS (
+            SELECT submission_id, status, reason, confidence, is_disposable, is_role, is_free, requests
+            FROM submission_counts WHERE requests > 0
+        ), there AS (
+            SELECT submission_id, status, reason, confidence, is_disposable, is_role, is_free, count(*)
+            FROM requests WHERE state = 'done' GROUP BY 1, 2, 3, 4, 5, 6, 7
+        )
+        (SELECT * FROM counted EXCEPT SELECT * FROM there) UNION ALL (SELECT * FROM there EXCEPT SELECT * FROM counted)""",
+    "contributions add up to the confidence": """
+        SELECT r.id FROM requests AS r WHERE r.contributions <> '[]'::jsonb AND r.confidence <> (
+            SELECT sum((c.value ->> 1)::integer) FROM jsonb_array_elements(r.contributions) AS c
+        )""",
     "what is queued is due in its domain, not later than itself or the domain's own wait": """
         SELECT r.id FROM requests AS r LEFT JOIN domain_queue AS q ON r.domain = q.domain
         WHERE r.state = 'queued' AND q.leased_until IS NULL

@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from validatord import errors
+from validatord import data, errors
 from validatord.store import migrations
 from validatord.store.database import Database
 
@@ -108,3 +108,36 @@ def test_names_carry_unique_numbers(folder: Path, names: list[str]) -> None:
 
     with pytest.raises(errors.StoreError):
         migrations.load_migrations(folder)
+
+
+async def test_labels_in_an_old_ledger_become_findings(empty: Database, tmp_path: Path) -> None:
+    """What a policy had made of verdicts is undone by their main reason, and the counts are counted anew."""
+    for file in data.list_files("sql/migrations", ".sql"):
+        if int(file.name[:4]) < 4:
+            (tmp_path / file.name).write_text(file.read_text(encoding="utf-8"))
+    await migrations.migrate(empty, tmp_path)
+    await empty.fetch("INSERT INTO clients (name) VALUES ('crm')")
+    await empty.fetch("INSERT INTO submissions (client, submission, requests, finished) VALUES ('crm', 'old', 3, 3)")
+    for idx, (status, reason, reasons) in enumerate(
+        [
+            ("invalid", "accept_all", ["mx", "accept_all", "policy:accept_all"]),
+            ("risky", "accepted", ["mx", "accepted", "policy:role"]),
+            ("invalid", "no_such_mailbox", ["mx", "no_such_mailbox"]),
+        ]
+    ):
+        await empty.fetch(
+            """INSERT INTO requests (submission_id, idx, address, email, domain, state, finished_at, status, reason,
+            reasons, confidence) VALUES (1, $1, 'a', 'a@b.example', 'b.example', 'done', now(), $2, $3, $4, 80)""",
+            idx, status, reason, reasons,
+        )  # fmt: skip
+
+    assert (await migrations.migrate(empty))[0] == "0004_contributions"
+
+    rows = await empty.fetch("SELECT status, reasons FROM requests ORDER BY idx")
+    assert [(row["status"], row["reasons"]) for row in rows] == [
+        ("accept_all", ["mx", "accept_all"]),
+        ("valid", ["mx", "accepted"]),
+        ("invalid", ["mx", "no_such_mailbox"]),
+    ]
+    counts = await empty.fetch("SELECT status, confidence, requests FROM submission_counts ORDER BY status")
+    assert [tuple(row) for row in counts] == [("accept_all", 80, 1), ("invalid", 80, 1), ("valid", 80, 1)]

@@ -85,8 +85,8 @@ async def test_a_chunk_of_answers_completes_its_submission(database: Database) -
     assert progress.finished_at is not None
     assert progress.by_reason == {("valid", "accepted"): 3}
     outbox = await look(database, "SELECT kind, client, payload FROM outbox")
-    assert [(row["kind"], row["client"], row["payload"]["by_status"]) for row in outbox] == [
-        ("submission_finished", "crm", {"valid": 3})
+    assert [(row["kind"], row["client"], row["payload"]["requests"]) for row in outbox] == [
+        ("submission_finished", "crm", 3)
     ]
 
 

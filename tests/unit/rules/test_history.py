@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validatord.mail.request import DomainWeek, History
-from validatord.rules.history import NO_PAST, Past, weigh
+from validatord.mail.request import NO_PAST, DomainWeek, History, Past
+from validatord.rules.history import weigh
 from validatord.settings import HistorySettings
 
 _NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)

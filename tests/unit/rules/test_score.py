@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validatord.mail.request import Flags
+from validatord.mail.request import Finding, Flags, Opinion, Past
 from validatord.mail.verdict import Reason, Status, Verdict
-from validatord.rules.history import Past
-from validatord.rules.score import ScoreFacts, get_band, score
+from validatord.rules.score import ScoreFacts, apply, get_band, score
 from validatord.settings import ScoreSettings
 
 _VALID = Verdict(Status.VALID, Reason.ACCEPTED, ("accepted",))
@@ -23,6 +22,7 @@ _WEAK = Verdict(Status.INVALID, Reason.NO_SUCH_MAILBOX_SOFT, ("no_such_mailbox_s
 _ROLE, _FREE, _DISPOSABLE = Flags(is_role=True), Flags(is_free=True), Flags(is_disposable=True)
 _BOUNCED, _OPENED = Past(hard_bounce=1.0), Past(sign_of_life=1.0)
 _DEFAULT = ScoreSettings()
+_SURE = [("syntax", 40), ("mx", 25), ("accepted", 30)]
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,7 @@ def test_no_weight_turns_a_refusal_into_an_acceptance(
     """Any weights and thresholds: 0 to 100, in the band of the status, and only three facts change that."""
     facts = ScoreFacts(verdict, flags, past, has_mx=True)
     found = score(facts, weights)
+    assert sum(points for _, points in found.contributions) == found.confidence
     lowest, highest = get_band(found.status, weights)
 
     assert 0 <= lowest <= found.confidence <= highest <= 100
@@ -205,3 +206,57 @@ def test_bands_of_the_default_thresholds() -> None:
     }
     for first, second in itertools.pairwise(["invalid", "unknown", "accept_all"]):
         assert bands[first][1] < bands[second][0]
+
+
+_PASTS = st.builds(Past, *[st.floats(0, 1)] * 5)
+_OPINIONS = st.none() | st.builds(Opinion, st.just("bouncer"), st.none() | st.integers(0, 100))
+
+
+@given(
+    st.sampled_from(_VERDICTS), _FLAGS, _PASTS,
+    st.booleans(), st.booleans(), _OPINIONS, _WEIGHTS,
+)  # fmt: skip
+def test_contributions_add_up(
+    verdict: Verdict, flags: Flags, past: Past, has_mx: bool, is_healthy: bool, opinion: Opinion | None,
+    weights: ScoreSettings,
+) -> None:  # fmt: skip
+    """Any facts under any weights: what is listed is the confidence, each name once, the band last."""
+    facts = ScoreFacts(verdict, flags, past, has_mx, not has_mx, is_healthy, opinion)
+    found = score(facts, weights)
+
+    names = [name for name, _ in found.contributions]
+    assert sum(points for _, points in found.contributions) == found.confidence
+    assert names
+    assert len(set(names)) == len(names)
+    assert "band" not in names[:-1]
+    applied = apply(Finding("unknown", "greylisted", (), 0), facts, weights)
+    assert (applied.confidence, applied.contributions) == (found.confidence, found.contributions)
+    assert apply(applied, facts, weights) == applied
+
+
+@pytest.mark.parametrize(
+    ("facts", "contributions"),
+    [
+        (ScoreFacts(_VALID, _ROLE, has_mx=True), [("syntax", 40), ("mx", 25), ("accepted", 30), ("role", -10)]),
+        (ScoreFacts(_ACCEPT_ALL, has_mx=True), [("syntax", 40), ("mx", 25), ("accepted", 30), ("accept_all", -25)]),
+        (ScoreFacts(_VALID, past=_OPENED, has_mx=True), [*_SURE, ("positive_history", 40), ("band", -35)]),
+        (ScoreFacts(_GONE, has_mx=True), [("refusal", 0)]),
+        (ScoreFacts(_INFERRED), [("inferred_refusal", 20)]),
+        (ScoreFacts(_WEAK), [("weak_refusal", 35)]),
+        (ScoreFacts(_VALID, opinion=Opinion("bouncer", 100)), [("bouncer", 100)]),
+        (ScoreFacts(_ACCEPT_ALL, opinion=Opinion("bouncer", 42)), [("bouncer", 42), ("band", 28)]),
+        (ScoreFacts(_VALID, opinion=Opinion("bouncer")), [("bouncer", 90)]),
+    ],
+)
+def test_what_a_confidence_is_made_of(facts: ScoreFacts, contributions: list[tuple[str, int]]) -> None:
+    """The list tells the story: what counted in its order, then what the band of the status adds or takes."""
+    assert list(score(facts, _DEFAULT).contributions) == contributions
+
+
+def test_weights_of_refusals_are_settings() -> None:
+    """What an inferred or a weak refusal leaves is the operator's to say."""
+    weights = ScoreSettings(inferred_refusal=5, weak_refusal=10, low_confidence=-1)
+    assert score(ScoreFacts(_INFERRED), weights).confidence == 5
+    assert score(ScoreFacts(_WEAK), weights).confidence == 10
+    weak = Verdict(Status.VALID, Reason.ACCEPTED, is_low_confidence=True)
+    assert score(ScoreFacts(weak, has_mx=True), weights).confidence == 94
