@@ -56,6 +56,8 @@ SET
     reason = NULL,
     reasons = NULL,
     confidence = NULL,
+    contributions = NULL,
+    score_facts = NULL,
     mx_host = NULL,
     reply = NULL,
     source = NULL,

@@ -53,7 +53,8 @@ async def take_back(database: Database, retraction: Retraction) -> TakenBack:
         await _end(connection, ended, retraction)
         emails = sorted({row["email"] for row in found})
         await connection.execute(_SQL["retract_validations"], emails, retraction.since, *_columns(retraction.said))
-        await _count(connection, queued, ended, retraction.said)
+        await _uncount(connection, (*queued, *ended))
+        await outcomes.count(connection, [(row["submission_id"], _key_of(row, retraction.said)) for row in ended])
     return TakenBack(len(queued), len(ended))
 
 
@@ -68,7 +69,7 @@ async def queue_again(database: Database, request_ids: Sequence[int]) -> int:
         ids = [row["id"] for row in found]
         await connection.execute(_SQL["start_again"], ids)
         await connection.execute(_SQL["queue_domains"], ids, await connection.fetchval(_SQL["time_now"]))
-        await _count(connection, found, (), "")
+        await _uncount(connection, found)
     return len(found)
 
 
@@ -89,15 +90,13 @@ def _columns(said: Finding) -> tuple[object, ...]:
     return (str(said.reason), list(said.reasons), said.confidence, list(said.contributions), facts)
 
 
-async def _count(connection: Queryable, queued: Sequence[Row], ended: Sequence[Row], said: Finding) -> None:
-    """Take the old outcomes out of the counts, and put those that stay finished in under their new one."""
-    await connection.fetch(_OUTCOMES["lock_submissions"], sorted({row["submission_id"] for row in (*queued, *ended)}))
-    before = Counter((row["submission_id"], rows.label_key_of(row)) for row in (*queued, *ended))
+async def _uncount(connection: Queryable, found: Sequence[Row]) -> None:
+    """Take finished requests out of the counts, under the outcome they had."""
+    await connection.fetch(_OUTCOMES["lock_submissions"], sorted({row["submission_id"] for row in found}))
+    before = Counter((row["submission_id"], rows.label_key_of(row)) for row in found)
     await connection.execute(_SQL["uncount_outcomes"], *outcomes.count_columns(before))
-    totals = sorted(Counter(row["submission_id"] for row in (*queued, *ended)).items())
+    totals = sorted(Counter(row["submission_id"] for row in found).items())
     await connection.execute(_SQL["uncount_finished"], *map(list, zip(*totals, strict=True)))
-    stay = [(row["submission_id"], _key_of(row, said)) for row in ended]
-    await outcomes.count(connection, stay)
 
 
 def _key_of(row: Row, said: Finding) -> LabelKey:
