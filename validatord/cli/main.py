@@ -37,6 +37,7 @@ _HOMES = {
     "demo": "service",
     "doctor": "doctor",
     "explain": "ledger",
+    "forget": "forget",
     "migrate": "ledger",
     "queue": "queue",
     "reload": "reload",

@@ -117,6 +117,7 @@ class Reason(StrEnum):
     OPTED_OUT = "opted_out"
     DAILY_CAP = "daily_cap"
     HANDED_OVER = "handed_over"
+    ERASED = "erased"
     # a request that could not be read at all
     UNREADABLE = "unreadable"
 

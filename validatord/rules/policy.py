@@ -89,6 +89,7 @@ _NEVER_BOUGHT = frozenset(
         Reason.MX_UNRESOLVABLE,
         Reason.NEVER_PROBE,
         Reason.OPTED_OUT,
+        Reason.ERASED,
         Reason.HANDED_OVER,
     }
 )

@@ -56,6 +56,7 @@ REASONS = {
     Reason.PROVIDER_PAUSED: "The mail provider was not asked: we pause there.",
     Reason.NEVER_PROBE: "The settings say that this domain is never connected to.",
     Reason.OPTED_OUT: "The domain's owner asked not to be probed.",
+    Reason.ERASED: "The mailbox was erased from the ledger before it was asked.",
     Reason.DAILY_CAP: "The number of addresses asked about there in one day is used up.",
     Reason.HANDED_OVER: "Our probe could not decide; Bouncer is asked.",
     Reason.UNREADABLE: "The request could not be read.",

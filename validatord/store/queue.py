@@ -11,7 +11,7 @@ from validatord.store.database import Database
 _SQL = queries.load("queue")
 _MOST_LANES = 20
 # Asking again would end the same way: nobody may ask.
-_NOT_ASKED = (Reason.NEVER_PROBE.value, Reason.OPTED_OUT.value)
+_NOT_ASKED = (Reason.NEVER_PROBE.value, Reason.OPTED_OUT.value, Reason.ERASED.value)
 
 
 @dataclass(frozen=True, slots=True)

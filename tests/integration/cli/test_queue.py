@@ -127,3 +127,21 @@ def test_what_ended_unknown_is_asked_again(dsn: str, run: Run) -> None:
 def test_a_reason_nobody_knows_is_named(run: Run) -> None:
     """Rather than finding nothing without a word."""
     assert '"bad_luck" is no reason' in run("retry-failed", "--reason", "bad_luck").output
+
+
+def test_a_person_asks_to_be_forgotten(dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run) -> None:
+    """Asked first unless told not to; what is no address says so without repeating it."""
+    del run  # its surroundings are wanted
+    do(dsn, lambda database: ledger.submit(database, "anna@one.example"))
+    invoke = CliRunner().invoke
+
+    assert invoke(cli, ["forget", "anna@one.example"], input="n\n").exit_code != 0
+    assert do(dsn, lambda database: ledger.look(database, "SELECT email FROM requests")) == [
+        {"email": "anna@one.example"}
+    ]
+    done = invoke(cli, ["forget", "--yes", "anna@one.example"])
+    assert done.exit_code == 0, done.output
+    assert "1 unfinished requests" in done.output
+    wrong = invoke(cli, ["forget", "--yes", "anna@@one.example"])
+    assert wrong.exit_code == 2
+    assert "anna@@" not in wrong.output.replace("Usage", "")
