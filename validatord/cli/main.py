@@ -38,6 +38,7 @@ _HOMES = {
     "doctor": "doctor",
     "explain": "ledger",
     "forget": "forget",
+    "export": "export",
     "migrate": "ledger",
     "queue": "queue",
     "reload": "reload",

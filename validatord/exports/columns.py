@@ -5,7 +5,8 @@ from typing import Any
 from validatord.store.submissions import ResultRow
 
 COLUMNS = (
-    "idx",
+    "index",
+    "address",
     "email",
     "contact_id",
     "domain",
@@ -22,8 +23,10 @@ COLUMNS = (
     "source",
     "attempts",
     "state",
-    "checked_at",
+    "deferral_reason",
     "due_at",
+    "checked_at",
+    "finished_at",
 )
 
 
@@ -33,18 +36,19 @@ def domain_of(row: ResultRow) -> str:
 
 
 def to_values(row: ResultRow) -> dict[str, Any]:
-    """Return a row's values under their names; what is not known is None.
+    """Return a row's values under the names that the API uses, too; what is not known is None.
 
-    `email` is the text as it was sent in, `idx` its place in the submission. A request that is not finished
-    has no status; its reason says why it waits, and `due_at` until when.
+    `address` is the text as it was sent in, `index` its place in the submission. While a request is not
+    finished it has no status, and `deferral_reason` and `due_at` say why it waits, and until when.
     """
     return {
-        "idx": row.idx,
-        "email": row.address,
+        "index": row.idx,
+        "address": row.address,
+        "email": row.email,
         "contact_id": str(row.contact_id) if row.contact_id else None,
-        "domain": domain_of(row),
+        "domain": domain_of(row) or None,
         "status": row.status,
-        "reason": row.reason or row.deferral_reason,
+        "reason": row.reason,
         "reasons": list(row.reasons),
         "confidence": row.confidence,
         "is_disposable": row.is_disposable,
@@ -56,6 +60,8 @@ def to_values(row: ResultRow) -> dict[str, Any]:
         "source": row.source,
         "attempts": row.attempts,
         "state": row.state,
-        "checked_at": row.checked_at,
+        "deferral_reason": row.deferral_reason,
         "due_at": row.due_at,
+        "checked_at": row.checked_at,
+        "finished_at": row.finished_at,
     }

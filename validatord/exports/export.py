@@ -6,7 +6,7 @@
 4. Encode, pack, hand on; the next page is fetched when that was taken.
 
 So at most one page is in memory, however slow whoever reads, and an export that broke off goes on after the
-last `idx` that arrived.
+last `index` that arrived.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Pages(Protocol):
 class Wanted:
     """What an export holds and looks like; an empty set of words leaves its condition out.
 
-    `after` and `until` are places: those with after < idx <= until. `has_header` None means a header unless
+    `after` and `until` are places: those with after < index <= until. `has_header` None means a header unless
     the export goes on after a place. `has_bom` None means a byte order mark in the form for spreadsheets.
     """
 

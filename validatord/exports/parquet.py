@@ -12,8 +12,8 @@ from validatord.exports.columns import COLUMNS
 from validatord.exports.forms import Values
 
 _ROWS_PER_GROUP = 20_000
-_INTEGERS = {"idx": "int32", "confidence": "int16", "attempts": "int32"}
-_TIMES = ("checked_at", "due_at")
+_INTEGERS = {"index": "int32", "confidence": "int16", "attempts": "int32"}
+_TIMES = ("due_at", "checked_at", "finished_at")
 
 
 class _Sink:

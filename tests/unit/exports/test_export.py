@@ -71,7 +71,7 @@ async def test_filters() -> None:
     everything = await rows_of(pages, with_unfinished=True)
     waiting = [row for row in everything if row["state"] == "queued"]
     assert (len(everything), len(waiting)) == (700, 100)
-    assert {(row["status"], row["reason"]) for row in waiting} == {(None, "greylisted")}
+    assert {(row["status"], row["deferral_reason"]) for row in waiting} == {(None, "greylisted")}
     assert all(row["state"] == "done" for row in await rows_of(pages, statuses=frozenset({"unknown"})))
 
 
@@ -136,13 +136,13 @@ async def test_gzip() -> None:
 @pytest.mark.parametrize(
     ("wanted", "begins"),
     [
-        ({}, b"\xef\xbb\xbfidx,"),
-        ({"has_bom": False}, b"idx,"),
-        ({"form": Form.CSV_RAW}, b"idx,"),
-        ({"form": Form.CSV_RAW, "has_bom": True}, b"\xef\xbb\xbfidx,"),
+        ({}, b"\xef\xbb\xbfindex,"),
+        ({"has_bom": False}, b"index,"),
+        ({"form": Form.CSV_RAW}, b"index,"),
+        ({"form": Form.CSV_RAW, "has_bom": True}, b"\xef\xbb\xbfindex,"),
         ({"has_header": False, "has_bom": False}, b"0,user0@"),
         ({"after": 0}, b"1,user1@"),
-        ({"after": 0, "has_header": True}, b"idx,"),
+        ({"after": 0, "has_header": True}, b"index,"),
     ],
 )
 async def test_beginning(wanted: dict[str, Any], begins: bytes) -> None:
@@ -162,7 +162,7 @@ async def test_parquet() -> None:
     assert str(file.schema_arrow.field("checked_at").type) == "timestamp[us, tz=UTC]"
     expected = await rows_of(FakePages(count, _mixed), with_unfinished=True)
     found = file.read().to_pylist()
-    times = ("checked_at", "due_at")
+    times = ("checked_at", "due_at", "finished_at")
     assert [{**row, **{name: row[name] and row[name].isoformat() for name in times}} for row in found] == expected
 
 
@@ -220,7 +220,7 @@ def test_form_of_a_name(path: str, expected: tuple[Form, bool]) -> None:
 def test_csv_is_rfc_4180() -> None:
     """Lines end with CR LF, quotes are doubled."""
     encoder = export.make_encoder(Wanted(Form.CSV_RAW))
-    row = dict.fromkeys(COLUMNS) | {"email": 'a "b",c'}
+    row = dict.fromkeys(COLUMNS) | {"address": 'a "b",c'}
 
     assert encoder.encode([row]) == b',"a ""b"",c"' + b"," * (len(COLUMNS) - 2) + b"\r\n"
     assert next(csv.reader(io.StringIO(encoder.encode([row]).decode())))[1] == 'a "b",c'
