@@ -71,6 +71,10 @@ class ClientPolicy(_Section):
         default=None, description="What an accepted mailbox at a free provider is shown as."
     )
     min_confidence: int = Field(default=0, ge=0, le=100, description="valid below this confidence is shown as risky.")
+    export_statuses: tuple[Status, ...] = Field(
+        default=(),
+        description="Statuses, as they are shown, that an export holds unless it asks for others; none: all.",
+    )
     bouncer: Cascade = Field(default=Cascade(), description="The paid second opinion.")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from tests.fakes.receiver import HANG, OK, Got, Receiver, answer
 from tests.integration.store.ledger import CHECKED_AT, look, make_finding, make_item, submit
 from validatord.clock import SystemClock
+from validatord.intake.results import describe_event
 from validatord.loops.notifier import Channel, Notifier, Ways, judge_targets
+from validatord.mail.request import LabelKey
 from validatord.notify.message import Answer, Message
 from validatord.notify.signature import make_secret
 from validatord.notify.webhook import WebhookSender
@@ -67,7 +70,7 @@ async def test_a_submission_ends(database: Database) -> None:
     async with Receiver() as receiver:
         await add(database, receiver.url)
         await finish_submission(database, "spring")
-        notifier = make(database)
+        notifier = make(database, describe=partial(describe_event, database))
         await turn(notifier, 3)
 
     (got,) = receiver.got
@@ -375,7 +378,7 @@ async def _finish_in_vain(database: Database) -> None:
         await connection.execute(
             "UPDATE requests SET state = 'done', due_at = NULL, finished_at = now(), status = 'valid'"
         )
-        await outcomes.count(connection, [(1, "valid", "accepted")])
+        await outcomes.count(connection, [(1, LabelKey("valid", "accepted", 95, False, False, False))])
         raise ZeroDivisionError
 
 

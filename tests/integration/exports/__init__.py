@@ -1,0 +1,1 @@
+"""Exports out of a real ledger."""
