@@ -294,6 +294,9 @@ class PolicySettings(Section):
     disposable_file: str = Field(
         default="", description="More disposable domains, one a line; `!domain` takes one out."
     )
+    disposable_mx_file: str = Field(
+        default="", description="More MX hosts of throw-away mail, one a line; `!host` takes one out."
+    )
     role_file: str = Field(default="", description="More role accounts, one a line; `!name` takes one out.")
     free_file: str = Field(default="", description="More free mail providers, one a line; `!domain` takes one out.")
     suggest_from: int = Field(

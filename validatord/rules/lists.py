@@ -102,7 +102,11 @@ class NameList:
 
     def covers(self, domain: str) -> bool:
         """Whether a domain or one above it is listed, and none of them taken out."""
-        return self._added.find(domain) is not None and self._removed.find(domain) is None
+        return self._added.find(domain) is not None and not self.takes_out(domain)
+
+    def takes_out(self, domain: str) -> bool:
+        """Whether a domain or one above it is taken out."""
+        return self._removed.find(domain) is not None
 
 
 def join(parts: Iterable[ListPart], *, of_domains: bool = True) -> NameList:

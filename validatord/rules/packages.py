@@ -8,6 +8,7 @@ import importlib
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import disposable_email_domains
@@ -58,5 +59,5 @@ def _find_date(package: str) -> date | None:
     """Return the day a package was installed; none of them says when its list was made."""
     for file in metadata.files(package) or ():
         if file.name == "METADATA":
-            return datetime.fromtimestamp(file.locate().stat().st_mtime, UTC).date()  # pyright: ignore[reportAttributeAccessIssue] a path
+            return datetime.fromtimestamp(Path(str(file.locate())).stat().st_mtime, UTC).date()
     return None

@@ -5,9 +5,10 @@ a domain wins over everything that calls it disposable. A flag is a remark and n
 from it is `score`'s and the client's policy.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from validatord.errors import ConfigurationError
 from validatord.mail.address import Mailbox
 from validatord.mail.mx import DomainMail
 from validatord.mail.request import Flags
@@ -89,11 +90,15 @@ class RiskLists:
 
     def is_disposable(self, domain: str, mails: Mapping[str, DomainMail] = _NO_MAIL) -> bool:
         """Whether a domain is one for throw-away mailboxes: by a list, or by the hosts that take its mail."""
-        is_listed = self.disposable.covers(domain) or self.deny.covers(domain)
+        is_held = self.disposable.covers(domain) or self.deny.covers(domain) or self._is_given_away(domain, mails)
+        return is_held and not self.allow.covers(domain)
+
+    def _is_given_away(self, domain: str, mails: Mapping[str, DomainMail]) -> bool:
+        """Whether its MX hosts are those of throw-away mail; a domain that was taken out is known to be none."""
         mail = mails.get(domain)
-        if not is_listed and (mail is None or not any(map(self.disposable_mx.covers, mail.hosts))):
+        if mail is None or not any(map(self.disposable_mx.covers, mail.hosts)):
             return False
-        return not self.allow.covers(domain)
+        return not self.disposable.takes_out(domain)
 
     def find_suggestion(self, domain: str, mails: Mapping[str, DomainMail] = _NO_MAIL) -> str:
         """Return the domain that was probably meant, or an empty text.
@@ -140,42 +145,42 @@ def read_parts(policy: PolicySettings) -> dict[str, list[ListPart]]:
     Raises:
         ConfigurationError: with the file and line, or key, that cannot be used.
     """
-    larger = [packages.read_larger_disposable()] if policy.is_mailchecker_used else []
-    return {
-        "allow": [*_read_both("allow", policy.allow, policy.allow_file)],
-        "deny": [*_read_both("deny", policy.deny, policy.deny_file)],
-        "disposable": [
-            packages.read_disposable(),
-            *larger,
-            read_own_list("disposable", "disposable_domains.txt", read_entry),
-            *read_operator_list("disposable", policy.disposable_file, read_entry),
-        ],
-        "disposable_mx": [read_own_list("disposable_mx", "disposable_mx.txt", read_entry)],
-        "parked_mx": [read_own_list("parked_mx", "parked_mx.txt", read_entry)],
-        "free": [
-            packages.read_free(),
-            read_own_list("free", "free_providers.txt", read_entry),
-            *read_operator_list("free", policy.free_file, read_entry),
-        ],
-        "role": [
-            read_own_list("role", "role_accounts.txt", read_role),
-            *read_operator_list("role", policy.role_file, read_role),
-        ],
-        "never_probe": [
-            *read_setting("never_probe", "policy.never_probe", policy.never_probe, _read_suffix),
-            *read_operator_list("never_probe", policy.never_probe_file, _read_suffix),
-        ],
-        "opt_out": [*read_setting("opt_out", "policy.opt_out", policy.opt_out, read_domain)],
-    }
+    plan: tuple[tuple[str, Callable[[], Iterable[ListPart]]], ...] = (
+        ("allow", lambda: read_setting("allow", "policy.allow", policy.allow, read_entry)),
+        ("allow", lambda: read_operator_list("allow", policy.allow_file, read_entry)),
+        ("deny", lambda: read_setting("deny", "policy.deny", policy.deny, read_entry)),
+        ("deny", lambda: read_operator_list("deny", policy.deny_file, read_entry)),
+        ("disposable", lambda: [packages.read_disposable()]),
+        ("disposable", lambda: [packages.read_larger_disposable()] if policy.is_mailchecker_used else []),
+        ("disposable", lambda: [read_own_list("disposable", "disposable_domains.txt", read_entry)]),
+        ("disposable", lambda: read_operator_list("disposable", policy.disposable_file, read_entry)),
+        ("disposable_mx", lambda: [read_own_list("disposable_mx", "disposable_mx.txt", read_entry)]),
+        ("disposable_mx", lambda: read_operator_list("disposable_mx", policy.disposable_mx_file, read_entry)),
+        ("parked_mx", lambda: [read_own_list("parked_mx", "parked_mx.txt", read_entry)]),
+        ("free", lambda: [packages.read_free()]),
+        ("free", lambda: [read_own_list("free", "free_providers.txt", read_entry)]),
+        ("free", lambda: read_operator_list("free", policy.free_file, read_entry)),
+        ("role", lambda: [read_own_list("role", "role_accounts.txt", read_role)]),
+        ("role", lambda: read_operator_list("role", policy.role_file, read_role)),
+        ("never_probe", lambda: read_setting("never_probe", "policy.never_probe", policy.never_probe, _read_suffix)),
+        ("never_probe", lambda: read_operator_list("never_probe", policy.never_probe_file, _read_suffix)),
+        ("opt_out", lambda: read_setting("opt_out", "policy.opt_out", policy.opt_out, read_domain)),
+    )
+    found: dict[str, list[ListPart]] = {kind: [] for kind in KINDS}
+    problems: list[str] = []
+    for kind, read in plan:
+        try:
+            found[kind] += read()
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError(problems)
+    return found
 
 
 def read_role(name: str) -> str:
     """Read a local part the way roles are compared."""
     return name.casefold().translate(_SEPARATORS)
-
-
-def _read_both(kind: str, entries: Iterable[str], file: str) -> list[ListPart]:
-    return [*read_setting(kind, f"policy.{kind}", entries, read_entry), *read_operator_list(kind, file, read_entry)]
 
 
 def _read_suffix(name: str) -> str:

@@ -135,12 +135,12 @@ class Suggester:
 
 
 def _build_index(own: Iterable[str]) -> SlipIndex:
-    return SlipIndex(_PROVIDERS, own)
+    return SlipIndex(_PROVIDERS, tuple(own))
 
 
 @cache
 def _known() -> frozenset[str]:
-    """The domains that are never corrected: providers, by our own list and by the package where ours does not object."""
+    """The domains that are never corrected: providers by our own list, and by the package where ours is silent."""
     ours = read_own_list("free", "free_providers.txt", read_entry)
     return frozenset(packages.read_free().names) - frozenset(ours.taken_out) | frozenset(ours.names) | set(_PROVIDERS)
 

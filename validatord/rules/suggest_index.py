@@ -4,7 +4,7 @@ Two names that differ by an edit have a remainder in common, so a handful of loo
 among any number of domains (the symmetric delete idea of Wolf Garbe's SymSpell); only those are measured.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from rapidfuzz.distance import OSA
@@ -25,15 +25,12 @@ class SlipIndex:
 
     __slots__ = ("_by_suffix", "_longest", "_own_from")
 
-    def __init__(self, providers: Iterable[str], own: Iterable[str] = ()) -> None:
+    def __init__(self, providers: Sequence[str], own: Sequence[str] = ()) -> None:
         self._by_suffix: dict[str, dict[str, list[tuple[int, str]]]] = {}
         self._longest = 0
-        rank = 0
-        for rank, domain in enumerate(providers):  # noqa: B007 the last rank is used below
-            self._add(rank, domain, _SHORTEST)
-        self._own_from = rank + 1
-        for place, domain in enumerate(own, start=self._own_from):
-            self._add(place, domain, _SHORTEST_OWN)
+        self._own_from = len(providers)
+        for rank, domain in enumerate((*providers, *own)):
+            self._add(rank, domain, _SHORTEST if rank < self._own_from else _SHORTEST_OWN)
 
     def _add(self, rank: int, domain: str, shortest: int) -> None:
         name, _, suffix = domain.partition(".")

@@ -3,7 +3,11 @@
 import functools
 import random
 from collections.abc import Callable, Sequence
+<<<<<<< HEAD
 from dataclasses import dataclass, replace
+=======
+from dataclasses import dataclass, field
+>>>>>>> 16905a1 (lists: allow and deny, MX hosts of throw-away mail, packages side by side, validatord lists; suggestions by keyboards)
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +27,7 @@ from validatord.pacing.book import LaneBook
 from validatord.pacing.limits import BookRules
 from validatord.rules.policy import ClientPolicy
 from validatord.rules.risk import RiskLists
+from validatord.rules.suggest import Suggester
 from validatord.settings import Settings
 from validatord.smtp.pool import SessionPool
 from validatord.store import caps, lanes, records, retract, secrets
@@ -45,6 +50,7 @@ class Place:
     clock: Clock
     rng: random.Random
     policy_of: Callable[[str], ClientPolicy]
+    suggester: Suggester = field(default_factory=Suggester)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ async def build_tools(settings: Settings, resolver: Resolver, place: Place) -> T
     """Build the tools and give the lanes back what they remembered."""
     if not settings.lookup.public_addresses_only:
         logger.warning("lookup.public_addresses_only is off: any address may be connected to")
-    lists = RiskLists.load(settings.policy)
+    lists = RiskLists.load(settings.policy, place.suggester)
     clock, rng = place.clock, place.rng
     book = LaneBook(clock, rng, BookRules.of(settings.pacing))
     book.restore(await lanes.load_states(place.database, place.node))
@@ -137,8 +143,7 @@ async def build_tools(settings: Settings, resolver: Resolver, place: Place) -> T
         rng=rng,
         control_secret=await _find_control_secret(settings, place.database),
         node=place.node,
-        flags_of=lists.flags,
-        find_ban=lists.find_ban,
+        lists=lists,
         policy_of=place.policy_of,
     )
 
