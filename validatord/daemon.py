@@ -132,19 +132,14 @@ class Daemon:
         await notifier.run(self._process.stop)
 
     def _build_submitter(self, engine: Engine, stores: Stores) -> Submitter:
-<<<<<<< HEAD
-        rules = IntakeRules.of(self._holder.snapshot())
+        rules = IntakeRules.of(self._holder.snapshot(), engine.suggester)
         submitter = Submitter(stores.database, self._clock, rules, policy_of=engine.policy_of, wake=engine.wake)
 
         def apply(prepared: Prepared) -> None:
-            submitter.rules = IntakeRules(prepared.lists, prepared.settings)
+            submitter.rules = IntakeRules(prepared.lists.using(engine.suggester), prepared.settings)
 
         self._reloader.call(apply)
         return submitter
-=======
-        rules = IntakeRules.of(self._holder.snapshot(), engine.suggester)
-        return Submitter(stores.database, self._clock, rules, policy_of=engine.policy_of, wake=engine.wake)
->>>>>>> 16905a1 (lists: allow and deny, MX hosts of throw-away mail, packages side by side, validatord lists; suggestions by keyboards)
 
     def _build_services(self, engine: Engine, stores: Stores, submitter: Submitter) -> WebServices:
         return WebServices(
@@ -181,55 +176,8 @@ class Daemon:
         )
 
 
-<<<<<<< HEAD
 def _set_up_logs(settings: Settings) -> None:
     set_up_logs(level=settings.service.log_level, form=settings.service.log_format)
-=======
-    def _ask_to_stop(self) -> None:
-        if self._stop.is_set():
-            self._haste.set()
-        self._stop.set()
-
-    async def _reload_on_hangup(self, engine: Engine) -> None:
-        while True:
-            await self._hangup.wait()
-            self._hangup.clear()
-            self._notifier.reloading()
-            self._reload(engine)
-            self._notifier.ready("verifying")
-
-    def _load_whole(self) -> Settings:
-        """Read the settings and every file they name, so that a bad list refuses the reload as a bad key does."""
-        settings = self._load()
-        IntakeRules.of(settings)
-        load_providers(settings)
-        return settings
-
-    def _reload(self, engine: Engine) -> None:
-        result = reload(self._holder.snapshot(), self._load_whole)
-        for problem in result.problems:
-            logger.bind(problem=problem).error("reload refused; the settings in force stay")
-        if result.settings is None:
-            return
-        set_up_logs(level=result.settings.service.log_level, form=result.settings.service.log_format)
-        self._holder.swap(result.settings)
-        engine.apply(result.settings)
-        if self._submitter is not None:
-            self._submitter.rules = IntakeRules.of(result.settings, engine.suggester)
-        for change in result.changed:
-            logger.bind(change=change).info("setting changed")
-        for change in result.needs_restart:
-            logger.bind(change=change).warning("setting needs a restart")
-        logger.bind(changes=len(result.changed)).info("reloaded")
-
-    async def _feed_watchdog(self, engine: Engine) -> None:
-        """Feed systemd's watchdog as long as the dispatcher goes round."""
-        seconds = self._notifier.watchdog_seconds or 1.0
-        while True:
-            await asyncio.sleep(seconds)
-            if engine.is_lively(seconds * 3):
-                self._notifier.feed_watchdog()
->>>>>>> 16905a1 (lists: allow and deny, MX hosts of throw-away mail, packages side by side, validatord lists; suggestions by keyboards)
 
 
 def _spare_the_collector() -> None:

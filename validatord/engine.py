@@ -25,11 +25,7 @@ from validatord.loops.pauses import Pauses
 from validatord.pacing.book import LaneBook
 from validatord.rules import policy
 from validatord.rules.policy import ClientPolicy
-<<<<<<< HEAD
-=======
-from validatord.rules.risk import RiskLists
 from validatord.rules.suggest import Suggester
->>>>>>> 16905a1 (lists: allow and deny, MX hosts of throw-away mail, packages side by side, validatord lists; suggestions by keyboards)
 from validatord.settings import Settings
 from validatord.store import clients, lanes, leases, nodes
 from validatord.store.database import Database
@@ -149,16 +145,9 @@ class Engine:
 
     def apply(self, prepared: Prepared) -> None:
         """Put reloaded settings in force for what is not read from a visit's own snapshot."""
-<<<<<<< HEAD
         if self._running is not None:
             running = self._running
             running.tools = running.visitor.tools = put_in_force(running.tools, running.resolver, prepared)
-=======
-        running = self.running
-        lists = RiskLists.load(settings.policy, self.suggester)
-        running.tools.lanes.apply(BookRules.of(settings.pacing))
-        running.visitor.tools = replace(running.tools, providers=load_providers(settings), lists=lists)
->>>>>>> 16905a1 (lists: allow and deny, MX hosts of throw-away mail, packages side by side, validatord lists; suggestions by keyboards)
 
     def is_lively(self, within_seconds: float) -> bool:
         """Whether the dispatcher came round lately: what the watchdog wants to know."""

@@ -37,12 +37,9 @@ _HOMES = {
     "demo": "service",
     "doctor": "doctor",
     "explain": "ledger",
-<<<<<<< HEAD
     "forget": "forget",
     "export": "export",
-=======
     "lists": "lists",
->>>>>>> 16905a1 (lists: allow and deny, MX hosts of throw-away mail, packages side by side, validatord lists; suggestions by keyboards)
     "migrate": "ledger",
     "queue": "queue",
     "reload": "reload",

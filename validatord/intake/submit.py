@@ -152,12 +152,8 @@ class Submitter:
 
     def _answer(self, mailbox: Mailbox, ledger: _Known, rules: IntakeRules, wanted: ClientPolicy) -> Finding | None:
         """Return the answer that needs no asking, or None."""
-<<<<<<< HEAD
-        known = fresh.get(str(mailbox))
-=======
         fresh, mails = ledger.fresh, ledger.mails
-        known = _restore(fresh[str(mailbox)]) if str(mailbox) in fresh else None
->>>>>>> 16905a1 (lists: allow and deny, MX hosts of throw-away mail, packages side by side, validatord lists; suggestions by keyboards)
+        known = fresh.get(str(mailbox))
         if known is not None:
             return replace(known, source="cache")
         ban = rules.lists.find_ban(mailbox.domain)
@@ -187,17 +183,6 @@ def _read(text: str | None, rules: IntakeRules, now: datetime) -> _Reading:
     return _Reading(mailbox)
 
 
-<<<<<<< HEAD
-def _make_finding(verdict: Verdict, mailbox: Mailbox | None, rules: IntakeRules, now: datetime) -> Finding:
-    facts = ScoreFacts(verdict)
-    if mailbox is not None:
-        facts = replace(facts, flags=rules.lists.flags(mailbox))
-    found = Finding(
-        status=verdict.status.value,
-        reason=verdict.reason.value,
-        reasons=(),
-        confidence=0,
-=======
 def _make_finding(
     verdict: Verdict,
     mailbox: Mailbox | None,
@@ -205,17 +190,14 @@ def _make_finding(
     now: datetime,
     mails: Mapping[str, DomainMail] = MappingProxyType({}),
 ) -> Finding:
-    facts = score.ScoreFacts(verdict)
+    facts = ScoreFacts(verdict)
     if mailbox is not None:
         facts = replace(facts, flags=rules.lists.flags(mailbox, mails))
-    found = score.score(facts, rules.settings.score)
-    return Finding(
-        status=found.status,
-        reason=found.reason,
-        reasons=found.reasons,
-        confidence=found.confidence,
-        flags=facts.flags,
->>>>>>> 16905a1 (lists: allow and deny, MX hosts of throw-away mail, packages side by side, validatord lists; suggestions by keyboards)
+    found = Finding(
+        status=verdict.status.value,
+        reason=verdict.reason.value,
+        reasons=(),
+        confidence=0,
         source="syntax" if mailbox is None else "risk",
         checked_at=now,
         expires_at=now + rules.settings.freshness.ttl,

@@ -6,7 +6,7 @@ from it is `score`'s and the client's policy.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from validatord.errors import ConfigurationError
 from validatord.mail.address import Mailbox
@@ -74,6 +74,10 @@ class RiskLists:
             opt_out=join(parts["opt_out"], of_domains=False),
             suggester=suggester or Suggester(),
         )
+
+    def using(self, suggester: Suggester) -> "RiskLists":
+        """Return the same lists with a suggester that has learned something already."""
+        return replace(self, suggester=suggester)
 
     def flags(self, mailbox: Mailbox, mails: Mapping[str, DomainMail] = _NO_MAIL) -> Flags:
         """Return what is known of an address; no I/O."""

@@ -3,11 +3,7 @@
 import functools
 import random
 from collections.abc import Callable, Sequence
-<<<<<<< HEAD
-from dataclasses import dataclass, replace
-=======
-from dataclasses import dataclass, field
->>>>>>> 16905a1 (lists: allow and deny, MX hosts of throw-away mail, packages side by side, validatord lists; suggestions by keyboards)
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -108,8 +104,7 @@ def put_in_force(tools: Tools, resolver: Resolver, prepared: Prepared) -> Tools:
     return replace(
         tools,
         providers=prepared.providers,
-        flags_of=prepared.lists.flags,
-        find_ban=prepared.lists.find_ban,
+        lists=prepared.lists.using(tools.lists.suggester),
         control_secret=secret or tools.control_secret,
     )
 
