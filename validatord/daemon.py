@@ -132,11 +132,11 @@ class Daemon:
         await notifier.run(self._process.stop)
 
     def _build_submitter(self, engine: Engine, stores: Stores) -> Submitter:
-        rules = IntakeRules.of(self._holder.snapshot(), engine.suggester)
+        rules = IntakeRules.of(self._holder.snapshot())
         submitter = Submitter(stores.database, self._clock, rules, policy_of=engine.policy_of, wake=engine.wake)
 
         def apply(prepared: Prepared) -> None:
-            submitter.rules = IntakeRules(prepared.lists.using(engine.suggester), prepared.settings)
+            submitter.rules = IntakeRules(prepared.lists, prepared.settings)
 
         self._reloader.call(apply)
         return submitter
@@ -149,6 +149,7 @@ class Daemon:
             clock=self._clock,
             wake=engine.wake,
             lanes=engine.running.tools.lanes,
+            listen=engine.listen,
         )
 
     def _build_upkeep(self, submitter: Submitter, stores: Stores) -> Loop:

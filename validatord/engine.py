@@ -7,7 +7,7 @@ stops it when `fenced` is set: another process has taken the node.
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -25,9 +25,8 @@ from validatord.loops.pauses import Pauses
 from validatord.pacing.book import LaneBook
 from validatord.rules import policy
 from validatord.rules.policy import ClientPolicy
-from validatord.rules.suggest import Suggester
 from validatord.settings import Settings
-from validatord.store import clients, lanes, leases, nodes
+from validatord.store import clients, lanes, leases, nodes, records, steering
 from validatord.store.database import Database
 from validatord.verification.context import Tools
 from validatord.verification.outfit import Place, Prepared, build_tools, put_in_force
@@ -39,6 +38,8 @@ _HOUSEKEEPER_SECONDS = 3600.0
 _POOL_SECONDS = 1.0
 _LOCK_SECONDS = 0.5
 _PAUSES_SECONDS = 30.0  # in case a notification was lost
+_STEERING_SECONDS = 5.0
+_MOST_STEPS = 1_000_000
 _LAST_WRITE_SECONDS = 1.0
 _NO_POLICY = ClientPolicy()
 
@@ -67,7 +68,6 @@ class Engine:
         self.clock = clock
         self.rng = rng
         self.node = snapshot().service.node
-        self.suggester = Suggester()
         self._policies: dict[str, ClientPolicy] = {}
         self._running: _Running | None = None
 
@@ -91,6 +91,10 @@ class Engine:
         """Look for due domains now: work came in."""
         if self._running is not None:
             self._running.loops["dispatcher"].wake()
+
+    def listen(self, listener: Callable[[Collection[int]], None]) -> None:
+        """Be told the submissions of which something was written, from now until the stop."""
+        self.running.tools.recorder.listeners.append(lambda record: listener(records.list_submissions(record)))
 
     async def start(self) -> None:
         """Take the node's lock and start the loops.
@@ -162,13 +166,7 @@ class Engine:
         settings = self.snapshot()
         resolver = Resolver(settings.lookup, self.clock)
         place = Place(
-            database=self.database,
-            node=self.node,
-            epoch=lambda: self.running.node.lock.epoch,
-            clock=self.clock,
-            rng=self.rng,
-            policy_of=self.policy_of,
-            suggester=self.suggester,
+            self.database, self.node, lambda: self.running.node.lock.epoch, self.clock, self.rng, self.policy_of
         )
         tools = await build_tools(settings, resolver, place)
         visitor = Visitor(tools)
@@ -214,6 +212,7 @@ class Engine:
             "lane snapshots": (self._save_lanes, lambda: _SNAPSHOT_SECONDS),
             "pauses": (pauses.run_once, lambda: _PAUSES_SECONDS),
             "policies": (self._load_policies, lambda: _POLICY_SECONDS),
+            "steering": (self._steer, lambda: _STEERING_SECONDS),
             "housekeeper": (housekeeper.run_once, lambda: _HOUSEKEEPER_SECONDS),
         }
         return {name: Loop(name, work, self.clock, interval_seconds=every) for name, (work, every) in plans.items()}
@@ -250,6 +249,15 @@ class Engine:
         states = self.running.tools.lanes.snapshot()
         await lanes.save_states(self.database, self.node, states)
         return len(states)
+
+    async def _steer(self) -> int:
+        """Let requests follow submissions that were paused, resumed or cancelled."""
+        for step in range(_MOST_STEPS):
+            if self.running.stop.is_set() or not await steering.move_some(
+                self.database, self.snapshot().score.unknown_from
+            ):
+                return step
+        return _MOST_STEPS
 
     async def _load_policies(self) -> int:
         found: dict[str, ClientPolicy] = {}

@@ -131,6 +131,7 @@ CROSS JOIN LATERAL (
     LIMIT $2
 ) AS r
 INNER JOIN submissions AS s ON r.submission_id = s.id
+WHERE s.state = 'active'
 ORDER BY r.domain, r.priority DESC, r.due_at, r.id;
 
 -- time_from_now --

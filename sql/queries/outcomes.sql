@@ -46,7 +46,7 @@ SET
     first_tried_at = coalesce(r.first_tried_at, now())
 FROM unnest($1::bigint[], $2::timestamptz[], $3::integer[], $4::integer[], $5::text[], $6::jsonb[])
     AS u (id, due_at, attempt, deferrals, reason, pin)
-WHERE r.id = u.id AND r.state = 'queued';
+WHERE r.id = u.id AND r.state IN ('queued', 'paused');
 
 -- hand_over --
 -- Leave requests to the paid second opinion, with what our own probe said.
@@ -144,7 +144,7 @@ ON CONFLICT (submission_id, status, reason, confidence, is_disposable, is_role, 
 DO UPDATE SET requests = c.requests + excluded.requests;
 
 -- announce_finished --
--- Put a message about each complete submission into the outbox; its counts are labelled when it is sent.
+-- Put a message about each complete submission into the outbox, but for single checks; its counts are labelled when it is sent.
 INSERT INTO outbox (kind, client, payload)
 SELECT
     'submission_finished', s.client,
@@ -153,5 +153,5 @@ SELECT
         'finished_at', s.finished_at
     )
 FROM submissions AS s
-WHERE s.id = ANY ($1::bigint[])
+WHERE s.id = ANY ($1::bigint[]) AND NOT starts_with(s.submission, 'check:')
 ORDER BY s.id;

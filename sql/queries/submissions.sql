@@ -65,7 +65,8 @@ UPDATE submissions AS s
 SET
     requests = s.requests + $2,
     expected = greatest(s.expected, $3),
-    finished_at = CASE WHEN $2 = 0 THEN s.finished_at END
+    finished_at = CASE WHEN $2 = 0 THEN s.finished_at END,
+    moved_to = CASE WHEN s.state = 'active' OR $2 = 0 THEN s.moved_to ELSE 0 END
 WHERE s.id = $1;
 
 -- find_fresh --
@@ -106,9 +107,11 @@ ORDER BY r.idx
 LIMIT $3;
 
 -- list_submissions --
--- The newest submissions, of one client or of all, before a number.
+-- The newest submissions, of one client or of all, before a number; not those whose names begin so.
 SELECT s.* FROM submissions AS s
-WHERE ($1::text IS NULL OR s.client = $1) AND ($2::bigint IS NULL OR s.id < $2)
+WHERE
+    ($1::text IS NULL OR s.client = $1) AND ($2::bigint IS NULL OR s.id < $2)
+    AND ($4 = '' OR NOT starts_with(s.submission, $4))
 ORDER BY s.id DESC
 LIMIT $3;
 

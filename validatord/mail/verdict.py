@@ -115,6 +115,7 @@ class Reason(StrEnum):
     PROVIDER_PAUSED = "provider_paused"
     NEVER_PROBE = "never_probe"
     OPTED_OUT = "opted_out"
+    CANCELLED = "cancelled"
     DAILY_CAP = "daily_cap"
     HANDED_OVER = "handed_over"
     ERASED = "erased"

@@ -94,6 +94,7 @@ _NEVER_BOUGHT = frozenset(
         Reason.NEVER_PROBE,
         Reason.OPTED_OUT,
         Reason.ERASED,
+        Reason.CANCELLED,
         Reason.HANDED_OVER,
     }
 )

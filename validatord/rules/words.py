@@ -57,6 +57,7 @@ REASONS = {
     Reason.NEVER_PROBE: "The settings say that this domain is never connected to.",
     Reason.OPTED_OUT: "The domain's owner asked not to be probed.",
     Reason.ERASED: "The mailbox was erased from the ledger before it was asked.",
+    Reason.CANCELLED: "The submission was cancelled before anybody was asked.",
     Reason.DAILY_CAP: "The number of addresses asked about there in one day is used up.",
     Reason.HANDED_OVER: "Our probe could not decide; Bouncer is asked.",
     Reason.UNREADABLE: "The request could not be read.",

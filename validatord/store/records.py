@@ -15,7 +15,7 @@ from validatord.store import domains, leases, outcomes
 from validatord.store.database import Database, Queryable
 from validatord.store.outcomes import Deferred, Finished, HandedOver
 
-__all__ = ["Deferred", "Finished", "HandedOver", "VisitRecord", "write_records"]
+__all__ = ["Deferred", "Finished", "HandedOver", "VisitRecord", "list_submissions", "write_records"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,11 @@ class VisitRecord:
     facts: DomainFacts | None = None
     release: bool = False
     not_before: datetime | None = None
+
+
+def list_submissions(record: VisitRecord) -> frozenset[int]:
+    """Return the submissions that a record says something about."""
+    return frozenset(item[0].submission_id for item in (*record.finished, *record.deferred, *record.handed_over))
 
 
 async def write_records(database: Database, node: str, epoch: int, records: Sequence[VisitRecord]) -> frozenset[str]:

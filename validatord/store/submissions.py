@@ -215,10 +215,15 @@ async def find_submission(database: Database, submission_id: int) -> Submission 
 
 
 async def list_submissions(
-    database: Database, limit: int = 50, *, client: str | None = None, before_id: int | None = None
+    database: Database,
+    limit: int = 50,
+    *,
+    client: str | None = None,
+    before_id: int | None = None,
+    without: str = "",
 ) -> list[Submission]:
-    """Return the newest submissions, of one client or of all, before that number."""
-    found = await database.fetch(_SQL["list_submissions"], client, before_id, limit)
+    """Return the newest submissions, of one client or of all, before that number; `without` names that begin so."""
+    found = await database.fetch(_SQL["list_submissions"], client, before_id, limit, without)
     return [_submission_of(row) for row in found]
 
 
@@ -310,7 +315,11 @@ def _validation_of(item: ChunkItem) -> Validation | None:
 
 
 def _result_of(row: Row) -> ResultRow:
-    values: dict[str, Any] = dict(row.items())
+    return read_result(dict(row.items()))
+
+
+def read_result(values: dict[str, Any]) -> ResultRow:
+    """Return a request out of the columns that the block `fetch_results` selects; they are used up."""
     request_id, attempts, reasons = values.pop("id"), values.pop("attempt"), values.pop("reasons")
     values["contributions"] = rows.contributions_of(values["contributions"])
     return ResultRow(request_id=request_id, attempts=attempts, reasons=tuple(reasons or ()), **values)

@@ -12,16 +12,15 @@ from validatord.lookup.health import DomainHealth
 from validatord.lookup.mx import MXLookup
 from validatord.lookup.provider import ProviderDirectory
 from validatord.mail.address import Mailbox
-from validatord.mail.mx import DomainMail, MXAnswer
+from validatord.mail.mx import MXAnswer
 from validatord.mail.probe import ProbeReport
 from validatord.mail.provider import MXProvider
-from validatord.mail.request import DomainFacts, History, VerificationRequest
-from validatord.mail.verdict import AcceptAll
+from validatord.mail.request import DomainFacts, Flags, History, VerificationRequest
+from validatord.mail.verdict import AcceptAll, Reason
 from validatord.pacing.book import LaneBook
 from validatord.pacing.lane import Lane
 from validatord.rules.identical import IdenticalRefusals
 from validatord.rules.policy import ClientPolicy
-from validatord.rules.risk import RiskLists
 from validatord.settings import IdentitySettings, Settings
 from validatord.smtp.pool import SessionPool
 from validatord.store.retract import Retraction, TakenBack
@@ -57,7 +56,8 @@ class Tools:
     rng: random.Random
     control_secret: bytes
     node: str
-    lists: RiskLists
+    flags_of: Callable[[Mailbox], Flags]
+    find_ban: Callable[[str], Reason | None]
     policy_of: Callable[[str], ClientPolicy]
     memory: Memory = field(default_factory=Memory)
     refusals: IdenticalRefusals = field(default_factory=IdenticalRefusals)
@@ -99,9 +99,6 @@ class Visit:
     started_at: datetime
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     mx: MXAnswer | None = None
-    mails: dict[str, DomainMail] = field(
-        default_factory=dict[str, DomainMail]
-    )  # of the domain, and of the one it may be a slip of
     provider: MXProvider = field(default_factory=lambda: MXProvider(key=""))
     lane: Lane | None = None
     health: asyncio.Task[DomainHealth | None] | None = None

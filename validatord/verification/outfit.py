@@ -3,7 +3,7 @@
 import functools
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +23,6 @@ from validatord.pacing.book import LaneBook
 from validatord.pacing.limits import BookRules
 from validatord.rules.policy import ClientPolicy
 from validatord.rules.risk import RiskLists
-from validatord.rules.suggest import Suggester
 from validatord.settings import Settings
 from validatord.smtp.pool import SessionPool
 from validatord.store import caps, lanes, records, retract, secrets
@@ -46,7 +45,6 @@ class Place:
     clock: Clock
     rng: random.Random
     policy_of: Callable[[str], ClientPolicy]
-    suggester: Suggester = field(default_factory=Suggester)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,8 @@ def put_in_force(tools: Tools, resolver: Resolver, prepared: Prepared) -> Tools:
     return replace(
         tools,
         providers=prepared.providers,
-        lists=prepared.lists.using(tools.lists.suggester),
+        flags_of=prepared.lists.flags,
+        find_ban=prepared.lists.find_ban,
         control_secret=secret or tools.control_secret,
     )
 
@@ -118,7 +117,7 @@ async def build_tools(settings: Settings, resolver: Resolver, place: Place) -> T
     """Build the tools and give the lanes back what they remembered."""
     if not settings.lookup.public_addresses_only:
         logger.warning("lookup.public_addresses_only is off: any address may be connected to")
-    lists = RiskLists.load(settings.policy, place.suggester)
+    lists = RiskLists.load(settings.policy)
     clock, rng = place.clock, place.rng
     book = LaneBook(clock, rng, BookRules.of(settings.pacing))
     book.restore(await lanes.load_states(place.database, place.node))
@@ -138,7 +137,8 @@ async def build_tools(settings: Settings, resolver: Resolver, place: Place) -> T
         rng=rng,
         control_secret=await _find_control_secret(settings, place.database),
         node=place.node,
-        lists=lists,
+        flags_of=lists.flags,
+        find_ban=lists.find_ban,
         policy_of=place.policy_of,
     )
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from validatord import crash, metrics
 from validatord.clock import Clock
 from validatord.errors import LeaseLost, StoreAway
+from validatord.mail.request import Priority
 from validatord.store.records import VisitRecord
 
 # Long enough not to hammer a server that starts, short enough to be back within a second or two.
+_URGENT = Priority.CRITICAL.weight
 _AWAY_WAITS = (0.1, 0.2, 0.5, 1.0)
 
 Write = Callable[[Sequence[VisitRecord]], Awaitable[frozenset[str]]]
@@ -45,6 +47,7 @@ class Recorder:
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         self._is_closing = False
+        self.listeners: list[Callable[[VisitRecord], None]] = []  # told of each record once it is committed
 
     def __repr__(self) -> str:
         return f"<Recorder {len(self._waiting)} records, {self._rows} rows waiting>"
@@ -69,7 +72,7 @@ class Recorder:
         self._rows += count_rows(record)
         self._arrived.set()
         crash.point("record.buffered")
-        if self._rows >= self._flush_rows:
+        if self._rows >= self._flush_rows or _is_urgent(record):
             self._full.set()
         await waiting.done
 
@@ -128,7 +131,18 @@ class Recorder:
             await self._isolate(taken, error)
         else:
             for item in taken:
-                _settle(item, lost)
+                self._settle(item, lost)
+
+    def _settle(self, item: _Waiting, lost: frozenset[str]) -> None:
+        if item.done.done():
+            return
+        if item.record.domain in lost:
+            item.done.set_exception(LeaseLost(f"{item.record.domain} is leased by somebody else now"))
+            return
+        _tell(item.record)
+        for listener in self.listeners:
+            listener(item.record)
+        item.done.set_result(None)
 
     async def _isolate(self, taken: list[_Waiting], error: Exception) -> None:
         """Find the record that cannot be written, so that the others of its batch are."""
@@ -154,14 +168,10 @@ class Recorder:
         raise StoreAway(msg)
 
 
-def _settle(item: _Waiting, lost: frozenset[str]) -> None:
-    if item.done.done():
-        return
-    if item.record.domain in lost:
-        item.done.set_exception(LeaseLost(f"{item.record.domain} is leased by somebody else now"))
-    else:
-        _tell(item.record)
-        item.done.set_result(None)
+def _is_urgent(record: VisitRecord) -> bool:
+    """Whether somebody waits for it at this moment."""
+    requests = (item[0] for item in (*record.finished, *record.deferred, *record.handed_over))
+    return any(request.priority >= _URGENT for request in requests)
 
 
 def _count_written(record: VisitRecord) -> int:

@@ -2,12 +2,19 @@
 
 from aiohttp import web
 
-from validatord.web.api import meta, submissions
+from validatord.web.api import bouncer, check, clients, domains, meta, pages, queue, submissions, submit
+from validatord.web.api.check import HERALD
+from validatord.web.api.submissions import LABELS, RATES
 from validatord.web.auth import DOORKEEPER, Doorkeeper, KeyRing
+from validatord.web.heralds import Herald
+from validatord.web.labels import LabelBook
 from validatord.web.limits import Limits
+from validatord.web.pressure import Pressure
 from validatord.web.problems import answer_problems
+from validatord.web.rates import Rates
 from validatord.web.routes import OPERATIONS, Operation, add_operations
 from validatord.web.services import SERVICES, WebServices
+from validatord.web.taking import PRESSURE, UPLOADS, Uploads
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -19,7 +26,8 @@ _HEADERS = {
 
 def list_operations() -> tuple[Operation, ...]:
     """Return every operation of the API, in the order of its document."""
-    return (*meta.OPERATIONS, *submissions.OPERATIONS)
+    rooms = (submit, submissions, check, domains, clients, queue, bouncer, pages, meta)
+    return tuple(operation for room in rooms for operation in room.OPERATIONS)
 
 
 def build_app(services: WebServices) -> web.Application:
@@ -30,9 +38,19 @@ def build_app(services: WebServices) -> web.Application:
     ring = KeyRing(services.database, services.clock)
     app[DOORKEEPER] = Doorkeeper(ring, Limits(lambda: services.snapshot().web, services.clock))
     app[OPERATIONS] = []
+    app[RATES], app[LABELS] = Rates(), LabelBook(services.database)
+    app[PRESSURE] = Pressure(services.database, services.clock, lambda: services.snapshot().store.high_water)
+    app[UPLOADS] = Uploads()
+    app[HERALD] = herald = Herald(services.clock)
+    services.listen(herald.tell)
+    app.on_cleanup.append(_close_uploads)
     add_operations(app, list_operations())
     app.on_response_prepare.append(_set_headers)
     return app
+
+
+async def _close_uploads(app: web.Application) -> None:
+    app[UPLOADS].close()
 
 
 async def _set_headers(_request: web.Request, response: web.StreamResponse) -> None:

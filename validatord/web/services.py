@@ -1,6 +1,6 @@
 """What the HTTP door works with, lent by the roof; every handler finds it in its application."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -28,7 +28,8 @@ async def _say_nothing() -> dict[str, Any]:
 class WebServices:
     """What every sub-room of the web may use.
 
-    `snapshot` gives the settings in force, `wake` tells the dispatcher that work came in. `health` gives
+    `snapshot` gives the settings in force, `listen` takes who wants to be told of submissions that something
+    was written about, `wake` tells the dispatcher that work came in. `health` gives
     the report behind `GET /health`; its `ok` says whether the answer is 200 or 503.
     """
 
@@ -38,6 +39,7 @@ class WebServices:
     clock: Clock
     wake: Callable[[], None] = lambda: None
     lanes: Lanes | None = None
+    listen: Callable[[Callable[[Collection[int]], None]], None] = lambda _: None
     health: Callable[[], Awaitable[dict[str, Any]]] = field(default=_say_nothing)
 
 

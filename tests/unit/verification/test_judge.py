@@ -10,20 +10,13 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.unit.verification.made import NO, NOW, OK, make_case, make_probe, make_visit
+from validatord.mail.address import Mailbox
 from validatord.mail.request import Flags
 from validatord.mail.verdict import AcceptAll, Reason, Status
 from validatord.rules.policy import BouncerMode, Cascade, ClientPolicy
 from validatord.settings import Settings
 from validatord.verification import judge, shortcut
 from validatord.verification.context import Tools
-
-
-class Lists:
-    """Lists that hold nobody."""
-
-    def __init__(self, ban: Reason | None) -> None:
-        self.find_ban: Callable[[str], Reason | None] = lambda _: ban
-        self.flags: Callable[..., Flags] = lambda *_: Flags()
 
 
 class Judging:
@@ -33,8 +26,9 @@ class Judging:
         self.clock = FakeClock(NOW)
         self.rng = random.Random(1)
         self.node = "one"
+        self.flags_of: Callable[[Mailbox], Flags] = lambda _: Flags()
         self.policy_of: Callable[[str], ClientPolicy] = lambda _: policy or ClientPolicy()
-        self.lists = Lists(ban)
+        self.find_ban: Callable[[str], Reason | None] = lambda _: ban
 
 
 def tools(**more: Any) -> Tools:

@@ -1,0 +1,191 @@
+"""Operations about one mailbox: check it now, and what is known of it."""
+
+from datetime import datetime
+from secrets import token_hex
+from typing import Any
+from uuid import UUID
+
+import orjson
+from aiohttp import web
+from pydantic import Field
+
+from validatord.intake.results import Results
+from validatord.mail.request import Priority
+from validatord.store import submissions
+from validatord.store.keys import Scope
+from validatord.store.submissions import ResultRow
+from validatord.web import problems, taking
+from validatord.web.fields import CHECK_MARK, Address, ClientName
+from validatord.web.heralds import Herald
+from validatord.web.problems import Problem
+from validatord.web.rendering import Evidence, Result, render_finding, render_result
+from validatord.web.routes import JSON, Answer, Call, Model, Operation, Reply, answer
+from validatord.web.taking import Wish
+
+HERALD = web.AppKey("herald", Herald)
+_TAG = "Mailboxes"
+_LOOK_SECONDS = 1.0  # another node may have written the answer
+_ACCEPTED = 202
+
+
+class CheckBody(Model):
+    """One address to be checked now."""
+
+    email: Address
+    contact_id: UUID | None = Field(default=None, description="Your own number for whose address it is.")
+    client: ClientName | None = Field(default=None, description="For an admin key: in whose name.")
+    budget: float | None = Field(
+        default=None, ge=0, le=60, description="Seconds to wait at most; never longer than the daemon's own budget."
+    )
+    revalidate: bool = Field(default=False, description="Ask again even where a fresh verdict is known.")
+
+
+class CheckAnswer(Answer):
+    """What came out."""
+
+    submission: int = Field(description="Where the answer stays.")
+    result: Result
+
+
+class CheckLater(Answer):
+    """The answer will stand there."""
+
+    submission: int = Field(description="Where the answer will be.")
+    state: str
+    deferral_reason: str | None = Field(description="Why there is no answer yet.")
+    due_at: datetime | None = Field(description="When it is asked again.")
+    look_at: str = Field(description="The path of the result.")
+
+
+class MailboxPath(Model):
+    """Which mailbox."""
+
+    address: Address
+
+
+class History(Answer):
+    """What campaigns told."""
+
+    hard_bounces: int
+    soft_bounces: int
+    opens: int
+    replies: int
+
+
+class Mailbox(Answer):
+    """Everything that is known of a mailbox."""
+
+    email: str
+    domain: str
+    contact_id: UUID | None
+    attempts: int
+    updated_at: datetime
+    verdict: Evidence
+    own: Evidence | None = Field(description="What our own probe said, where the second opinion decided.")
+    history: History
+
+
+async def check(call: Call) -> web.Response:
+    """Check an address now, within the budget, or say where its answer will be."""
+    body: CheckBody = call.body
+    limits, app = call.services.snapshot().web, call.request.app
+    budget = limits.check_budget.total_seconds()
+    budget = budget if body.budget is None else min(body.budget, budget)
+    if len(app[HERALD]) >= limits.max_checks:
+        raise Problem(problems.TOO_MANY_REQUESTS, "too many checks wait already", retry_after=1)
+    deadline = call.services.clock.monotonic() + budget
+    client = taking.choose_client(call.access, body.client)
+    wish = Wish(client, CHECK_MARK + token_hex(12), Priority.CRITICAL, expected=1, is_revalidation=body.revalidate)
+    taken = await taking.take_in(app, wish, [body.email], [body.contact_id])
+    row = await _wait(call, taken.submission_id, deadline)
+    if row.state == "done":
+        results = await Results.open(call.services.database, client)
+        found = {"submission": taken.submission_id, "result": render_result(results.label(row))}
+        return web.Response(body=orjson.dumps(found), content_type=JSON)
+    where = f"/v1/submissions/{taken.submission_id}/results/0"
+    later = {
+        "submission": taken.submission_id,
+        "state": row.state,
+        "deferral_reason": row.deferral_reason,
+        "due_at": row.due_at,
+        "look_at": where,
+    }
+    return answer(later, _ACCEPTED, location=where)
+
+
+async def _wait(call: Call, submission_id: int, deadline: float) -> ResultRow:
+    """Return the only request of a submission once it is finished, or as it is at the deadline."""
+    database, clock = call.services.database, call.services.clock
+    with call.request.app[HERALD].watch(submission_id) as watch:
+        while True:
+            rows = await submissions.fetch_results(database, submission_id, -1, 1)
+            left = deadline - clock.monotonic()
+            if not rows:
+                raise Problem(problems.NOT_FOUND, "the check was deleted meanwhile")
+            if rows[0].state == "done" or left <= 0 or _waits_beyond(rows[0], call, left):
+                return rows[0]
+            await watch.wait(min(left, _LOOK_SECONDS))
+
+
+def _waits_beyond(row: ResultRow, call: Call, left: float) -> bool:
+    """Whether the answer cannot come in time any more: it is put off, or somebody else is asked."""
+    if row.state == "handed_over":
+        return True
+    if row.deferral_reason is None or row.due_at is None:
+        return False
+    return (row.due_at - call.services.clock.now()).total_seconds() > left
+
+
+async def get_mailbox(call: Call) -> web.Response:
+    """Return everything that is known of a mailbox."""
+    results = await Results.open(call.services.database, call.access.client)
+    found = await results.find_mailbox(call.path.address)
+    if found is None:
+        raise Problem(problems.NOT_FOUND, "nobody has asked about this mailbox")
+    validation = found.validation
+    body: dict[str, Any] = {
+        "email": validation.email,
+        "domain": validation.domain,
+        "contact_id": validation.contact_id if call.access.is_admin else None,
+        "attempts": validation.attempts,
+        "updated_at": validation.updated_at,
+        "verdict": render_finding(validation.finding),
+        "own": render_finding(found.own) if found.own is not None else None,
+        "history": {
+            "hard_bounces": found.history.hard_bounces,
+            "soft_bounces": found.history.soft_bounces,
+            "opens": found.history.opens,
+            "replies": found.history.replies,
+        },
+    }
+    return web.Response(body=orjson.dumps(body, default=str), content_type=JSON)
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/v1/check",
+        "Check one address now",
+        check,
+        _TAG,
+        {
+            200: Reply("The answer.", CheckAnswer),
+            _ACCEPTED: Reply(
+                "It takes longer; the answer will stand there.", CheckLater, headers={"Location": "Where to look."}
+            ),
+        },
+        scope=Scope.SUBMIT,
+        body_model=CheckBody,
+        problems=(409, 429),
+    ),
+    Operation(
+        "GET",
+        "/v1/mailboxes/{address}",
+        "What is known of a mailbox, with its evidence",
+        get_mailbox,
+        _TAG,
+        {200: Reply("Everything that is known.", Mailbox)},
+        scope=Scope.READ,
+        path_model=MailboxPath,
+    ),
+)
