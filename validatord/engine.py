@@ -17,6 +17,7 @@ from loguru import logger
 from validatord.clock import Clock
 from validatord.errors import ConfigurationError, StoreAway
 from validatord.lookup.resolver import Resolver
+from validatord.loops.active_model import ActiveModel
 from validatord.loops.dispatcher import Dispatcher, Hands
 from validatord.loops.housekeeper import Housekeeper
 from validatord.loops.loop import Loop
@@ -69,6 +70,7 @@ class Engine:
         self.rng = rng
         self.node = snapshot().service.node
         self._policies: dict[str, ClientPolicy] = {}
+        self._model = ActiveModel(database)
         self._running: _Running | None = None
 
     def __repr__(self) -> str:
@@ -107,6 +109,7 @@ class Engine:
         try:
             self._running = await self._build(Node(self.database, lock, self.snapshot, self.clock))
             await self._load_policies()
+            await self._model.run_once()
             await self._running.pauses.run_once()
         except BaseException:
             await lock.aclose()
@@ -166,13 +169,20 @@ class Engine:
         settings = self.snapshot()
         resolver = Resolver(settings.lookup, self.clock)
         place = Place(
-            self.database, self.node, lambda: self.running.node.lock.epoch, self.clock, self.rng, self.policy_of
+            self.database,
+            self.node,
+            lambda: self.running.node.lock.epoch,
+            self.clock,
+            self.rng,
+            self.policy_of,
+            lambda: self._model.current,
         )
         tools = await build_tools(settings, resolver, place)
         visitor = Visitor(tools)
         dispatcher = self._build_dispatcher(node, visitor)
         node.visited = dispatcher.active.keys
         node.find_full_lanes = lambda: find_full_lanes(tools.lanes)
+        node.find_half_life = lambda: self._model.half_life
         pauses = Pauses(self.database, tools.lanes.pause, tools.lanes.reset, self.wake)
         node.find_resting = lambda: None if pauses.is_verification_paused else pauses.domains
         loops = self._build_loops(node, tools, dispatcher, pauses)
@@ -213,6 +223,7 @@ class Engine:
             "pauses": (pauses.run_once, lambda: _PAUSES_SECONDS),
             "policies": (self._load_policies, lambda: _POLICY_SECONDS),
             "steering": (self._steer, lambda: _STEERING_SECONDS),
+            "model": (self._model.run_once, lambda: _POLICY_SECONDS),
             "housekeeper": (housekeeper.run_once, lambda: _HOUSEKEEPER_SECONDS),
         }
         return {name: Loop(name, work, self.clock, interval_seconds=every) for name, (work, every) in plans.items()}

@@ -26,6 +26,7 @@ class Node:
 
     `visited` tells the domains whose visits run; `find_full_lanes` those lanes that take no more visits;
     `find_resting` the domains an operator has paused, or None where nobody is asked at all.
+    `find_half_life` says by which half-life the model wants track records, or None.
     `fenced` is set for good when another process has taken the node: then nothing may go on.
     """
 
@@ -35,6 +36,7 @@ class Node:
         self.visited: Callable[[], Collection[str]] = tuple
         self.find_full_lanes: Callable[[], Sequence[str]] = tuple
         self.find_resting: Callable[[], Sequence[str] | None] = tuple
+        self.find_half_life: Callable[[], timedelta | None] = lambda: None
         self._database = database
         self._snapshot = snapshot
         self._clock = clock
@@ -67,6 +69,7 @@ class Node:
             lease=settings.store.lease,
             busy_lanes=self.find_full_lanes(),
             resting=resting,
+            half_life=self.find_half_life(),
         )
         began = self._clock.monotonic()
         try:

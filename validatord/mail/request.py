@@ -141,6 +141,7 @@ class ScoreFacts:
     has_address: bool = False  # only A or AAAA: the domain is its own MX host
     is_healthy: bool = False  # SPF and DMARC are published
     opinion: Opinion | None = None  # counts in place of what we would count ourselves
+    chance: float | None = None  # the model's probability, 0 to 1, that mail would arrive; None: it says nothing
     notes: tuple[str, ...] = ()  # reasons that others added, after ours
 
 

@@ -141,6 +141,9 @@ def _tell_contributions(finding: Finding) -> Iterator[str]:
     if finding.contributions:
         points = ", ".join(f"{points:+d} {name}" for name, points in finding.contributions)
         yield f"The confidence is made of {points}: {finding.confidence}."
+    facts = finding.score_facts
+    if facts is not None and facts.chance is not None:
+        yield f"The model, which learned from campaigns, thinks mail arrives in {facts.chance:.0%} of such cases."
 
 
 def _tell_policy(finding: Finding) -> Iterator[str]:

@@ -16,8 +16,10 @@ from validatord.settings import ScoreSettings
 __all__ = ["Confidence", "Opinion", "ScoreFacts", "apply", "get_band", "score"]
 
 BAND = "band"  # the contribution that brings a sum into the band of its status
+MODEL = "model"  # the contribution that brings a sum to where the model puts it, inside that band
 _MOST = 100
 _ACCEPTED = frozenset({Status.VALID, Status.ACCEPT_ALL})
+_UNDECIDED = frozenset({Status.ACCEPT_ALL, Status.UNKNOWN})  # what the model may speak about
 _INFERRED = "postmaster_accepted"
 _OVERRIDING = -25  # points: what takes as much as the way from a sure acceptance to none overrides it
 _MANY_BOUNCES = 0.1  # of a domain's mail: from here on it is a reason by itself
@@ -27,7 +29,8 @@ _MANY_BOUNCES = 0.1  # of a domain's mail: from here on it is a reason by itself
 class Confidence:
     """The confidence with its reasons in a stable order, and the status and main reason that hold now.
 
-    `contributions` add up to `confidence`; the last one, `band`, is what the band of the status adds or takes.
+    `contributions` add up to `confidence`; the last one is `band`, what the band of the status adds or takes,
+    or `model`, what the model adds or takes inside that band.
     """
 
     confidence: int
@@ -43,9 +46,14 @@ def score(facts: ScoreFacts, weights: ScoreSettings) -> Confidence:
     points = sum(point for _, point in contributions)
     status, reason = _settle(facts, weights)
     lowest, highest = get_band(status, weights)
-    confidence = max(lowest, min(highest, max(0, min(_MOST, points))))
-    if confidence != points:
-        contributions.append((BAND, confidence - points))
+    if facts.chance is not None and status in _UNDECIDED and facts.opinion is None:
+        # The whole band for the whole of probability: a surely dead mailbox of the domain stands at its lower end.
+        confidence = round(lowest + (highest - lowest) * max(0.0, min(1.0, facts.chance)))
+        contributions.append((MODEL, confidence - points))
+    else:
+        confidence = max(lowest, min(highest, max(0, min(_MOST, points))))
+        if confidence != points:
+            contributions.append((BAND, confidence - points))
     return Confidence(confidence, _list_reasons(facts, reason), status, reason, tuple(contributions))
 
 

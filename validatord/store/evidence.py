@@ -28,6 +28,8 @@ def facts_to_json(facts: ScoreFacts) -> dict[str, Any]:
     found |= {name: value for name, value in more.items() if value}
     if facts.past != NO_PAST:
         found["past"] = {name: value for name in _PAST if (value := getattr(facts.past, name))}
+    if facts.chance is not None:
+        found["chance"] = round(facts.chance, 6)
     if facts.opinion is not None:
         found["opinion"] = asdict(facts.opinion)
     return found
@@ -41,7 +43,7 @@ def facts_of(data: Mapping[str, Any] | None, flags: Flags) -> ScoreFacts | None:
         status, reason = Status(data["status"]), Reason(data["reason"])
     except (KeyError, ValueError):
         return None
-    past, opinion = data.get("past"), data.get("opinion")
+    past, opinion, chance = data.get("past"), data.get("opinion"), data.get("chance")
     return ScoreFacts(
         verdict=Verdict(status, reason, tuple(data.get("reasons", ())), bool(data.get("is_low_confidence"))),
         flags=flags,
@@ -50,5 +52,6 @@ def facts_of(data: Mapping[str, Any] | None, flags: Flags) -> ScoreFacts | None:
         has_address=bool(data.get("has_address")),
         is_healthy=bool(data.get("is_healthy")),
         opinion=Opinion(str(opinion["source"]), opinion.get("points")) if opinion else None,
+        chance=float(chance) if chance is not None else None,
         notes=tuple(data.get("notes", ())),
     )

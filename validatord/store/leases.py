@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from validatord.mail.request import DomainFacts, Finding, History, VerificationRequest
-from validatord.store import events, queries, submissions
+from validatord.mail.track_record import TrackRecord
+from validatord.store import events, models, queries, submissions
 from validatord.store.database import Database, Queryable
 from validatord.store.domains import load_facts
 from validatord.store.rows import request_of
@@ -40,13 +41,14 @@ class LeaseSpec:
     lease: timedelta
     busy_lanes: Sequence[str] = ()
     resting: Sequence[str] = ()  # domains
+    half_life: timedelta | None = None  # of track records; None: nobody needs them
 
 
 @dataclass(frozen=True, slots=True)
 class DomainVisit:
     """A leased domain with its due requests and everything the ledger knows about them.
 
-    `histories` and `fresh` go by mailbox as text; `fresh` holds verdicts that may be used again.
+    `histories`, `records` and `fresh` go by mailbox as text; `fresh` holds verdicts that may be used again.
     """
 
     domain: str
@@ -54,6 +56,7 @@ class DomainVisit:
     requests: tuple[VerificationRequest, ...]
     facts: DomainFacts
     histories: dict[str, History] = field(default_factory=dict[str, History])
+    records: dict[str, TrackRecord] = field(default_factory=dict[str, TrackRecord])
     fresh: dict[str, Finding] = field(default_factory=dict[str, Finding])
 
 
@@ -74,6 +77,7 @@ async def lease_domains(database: Database, spec: LeaseSpec) -> list[DomainVisit
         known = await load_facts(connection, list(taken))
         emails = list({mailbox_of(request) for requests in taken.values() for request in requests})
         histories = await events.load_histories(connection, emails)
+        records = await _load_records(connection, taken, spec.half_life)
         fresh = await submissions.find_fresh(connection, emails)
     return [
         DomainVisit(
@@ -82,6 +86,7 @@ async def lease_domains(database: Database, spec: LeaseSpec) -> list[DomainVisit
             tuple(requests),
             known.get(domain) or DomainFacts(domain),
             _only(histories, requests),
+            _only(records, requests),
             _only(fresh, requests),
         )
         for domain, requests in taken.items()
@@ -168,6 +173,15 @@ async def _release_where(database: Database, block: str, *args: object) -> int:
 async def _repair(database: Database) -> int:
     share = await database.fetch_value(_SQL["share_of_domains"], _SAMPLED_DOMAINS)
     return await _release_where(database, "lock_forgotten_domains", share)
+
+
+async def _load_records(
+    connection: Queryable, taken: dict[str, list[VerificationRequest]], half_life: timedelta | None
+) -> dict[str, TrackRecord]:
+    if half_life is None:
+        return {}
+    mailboxes = {(mailbox_of(request), domain) for domain, requests in taken.items() for request in requests}
+    return await models.load_track_records(connection, sorted(mailboxes), half_life)
 
 
 def _only(known: dict[str, Value], requests: list[VerificationRequest]) -> dict[str, Value]:

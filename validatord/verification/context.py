@@ -16,10 +16,12 @@ from validatord.mail.mx import MXAnswer
 from validatord.mail.probe import ProbeReport
 from validatord.mail.provider import MXProvider
 from validatord.mail.request import DomainFacts, Flags, History, VerificationRequest
+from validatord.mail.track_record import TrackRecord
 from validatord.mail.verdict import AcceptAll, Reason
 from validatord.pacing.book import LaneBook
 from validatord.pacing.lane import Lane
 from validatord.rules.identical import IdenticalRefusals
+from validatord.rules.model import Model
 from validatord.rules.policy import ClientPolicy
 from validatord.settings import IdentitySettings, Settings
 from validatord.smtp.pool import SessionPool
@@ -59,6 +61,7 @@ class Tools:
     flags_of: Callable[[Mailbox], Flags]
     find_ban: Callable[[str], Reason | None]
     policy_of: Callable[[str], ClientPolicy]
+    find_model: Callable[[], Model | None] = lambda: None
     memory: Memory = field(default_factory=Memory)
     refusals: IdenticalRefusals = field(default_factory=IdenticalRefusals)
 
@@ -97,6 +100,7 @@ class Visit:
     histories: Mapping[str, History]
     pending: deque[Case]
     started_at: datetime
+    records: Mapping[str, TrackRecord] = field(default_factory=dict[str, TrackRecord])
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     mx: MXAnswer | None = None
     provider: MXProvider = field(default_factory=lambda: MXProvider(key=""))

@@ -14,7 +14,7 @@ from validatord.mail.probe import ProbeReport
 from validatord.mail.request import Finding, History, VerificationRequest
 from validatord.mail.transcript import Transcript
 from validatord.mail.verdict import Deferral, Handover, Outcome, Reason, Status, Verdict
-from validatord.rules import decide, history, policy, score
+from validatord.rules import decide, features, history, policy, score
 from validatord.rules.identical import is_guarded
 from validatord.rules.retry import RetryPlan
 from validatord.settings import Settings
@@ -174,10 +174,20 @@ def make_finding(
         checked_at=now,
         expires_at=now + visit.settings.freshness.ttl,
     )
-    found = score.apply(found, facts, visit.settings.score)
+    chance = _ask_model(visit, mailbox, replace(found, flags=flags, score_facts=facts), tools)
+    found = score.apply(found, replace(facts, chance=chance) if chance is not None else facts, visit.settings.score)
     if evidence.is_inferred:
         return found  # what may have to be taken back must not have been used again meanwhile
     return replace(found, fresh_until=find_fresh_until(Status(found.status), visit.settings, now))
+
+
+def _ask_model(visit: Visit, mailbox: Mailbox, finding: Finding, tools: Tools) -> float | None:
+    """Return what the model gives a mailbox; None: there is no model, or it says nothing about this."""
+    model, record = tools.find_model(), visit.records.get(str(mailbox))
+    if model is None or record is None or finding.status not in model.sections:
+        return None
+    domain = replace(visit.facts, provider_key=visit.provider.key)
+    return model.predict(finding.status, features.gather(mailbox.local_part, finding, domain, record))
 
 
 def find_fresh_until(status: Status, settings: Settings, now: datetime) -> datetime | None:

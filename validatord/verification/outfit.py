@@ -21,6 +21,7 @@ from validatord.mail.mx import MXAnswer
 from validatord.mail.provider import Pace
 from validatord.pacing.book import LaneBook
 from validatord.pacing.limits import BookRules
+from validatord.rules.model import Model
 from validatord.rules.policy import ClientPolicy
 from validatord.rules.risk import RiskLists
 from validatord.settings import Settings
@@ -37,7 +38,7 @@ _CONTROL_SECRET = "accept_all"  # noqa: S105 the name of a secret, not one
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where visits run: the ledger, under which name and epoch they write, time, chance, the clients' policies."""
+    """Where visits run: the ledger, under which name and epoch they write, time, chance, policies, the model."""
 
     database: Database
     node: str
@@ -45,6 +46,7 @@ class Place:
     clock: Clock
     rng: random.Random
     policy_of: Callable[[str], ClientPolicy]
+    find_model: Callable[[], Model | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ async def build_tools(settings: Settings, resolver: Resolver, place: Place) -> T
         flags_of=lists.flags,
         find_ban=lists.find_ban,
         policy_of=place.policy_of,
+        find_model=place.find_model,
     )
 
 

@@ -70,6 +70,7 @@ class Visitor:
             settings=settings,
             facts=facts,
             histories=work.histories,
+            records=work.records,
             pending=gather_cases(work.requests),
             started_at=self.tools.clock.now(),
         )

@@ -11,8 +11,11 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.unit.verification.made import NO, NOW, OK, make_case, make_probe, make_visit
 from validatord.mail.address import Mailbox
-from validatord.mail.request import Flags
+from validatord.mail.provider import MXProvider
+from validatord.mail.request import DomainFacts, Flags
+from validatord.mail.track_record import TrackRecord
 from validatord.mail.verdict import AcceptAll, Reason, Status
+from validatord.rules.model import Model, Platt, Section
 from validatord.rules.policy import BouncerMode, Cascade, ClientPolicy
 from validatord.settings import Settings
 from validatord.verification import judge, shortcut
@@ -22,13 +25,16 @@ from validatord.verification.context import Tools
 class Judging:
     """As much of the tools as judging uses."""
 
-    def __init__(self, policy: ClientPolicy | None = None, ban: Reason | None = None) -> None:
+    def __init__(
+        self, policy: ClientPolicy | None = None, ban: Reason | None = None, model: Model | None = None
+    ) -> None:
         self.clock = FakeClock(NOW)
         self.rng = random.Random(1)
         self.node = "one"
         self.flags_of: Callable[[Mailbox], Flags] = lambda _: Flags()
         self.policy_of: Callable[[str], ClientPolicy] = lambda _: policy or ClientPolicy()
         self.find_ban: Callable[[str], Reason | None] = lambda _: ban
+        self.find_model: Callable[[], Model | None] = lambda: model
 
 
 def tools(**more: Any) -> Tools:
@@ -150,3 +156,49 @@ def test_accept_all_answers_whoever_is_left() -> None:
     visit.accept_all = AcceptAll.ACCEPTS_ALL
     rows = shortcut.answer_accept_all(visit, tools())
     assert [(item.finding.status, item.finding.source) for item in rows.finished] == [(Status.ACCEPT_ALL, "domain")]
+
+
+def _model() -> Model:
+    """A model that looks at the domain's record and its provider."""
+    section = Section(("domain_dead_odds", "provider_google"), (-1.0, 1.0), (0.0, 0.0), 0.0, Platt(1.0, 0.0))
+    return Model("0" * 64, NOW, NOW, timedelta(days=30), timedelta(days=365), {"accept_all": section})
+
+
+def test_the_model_speaks_about_accept_all_domains() -> None:
+    """Where the probe cannot tell, the record of the domain moves the confidence inside the band of its status."""
+    case, model = make_case("a"), _model()
+    probe = [(case, make_probe("a", OK, control=AcceptAll.ACCEPTS_ALL))]
+    found = []
+    for record in (TrackRecord(domain_bounced=30), TrackRecord(), TrackRecord(domain_alive=30)):
+        visit = make_visit(accept_all=AcceptAll.ACCEPTS_ALL, records={"a@acme.example": record})
+        found.append(judge.judge(visit, probe, tools(model=model)).finished[0].finding)
+
+    assert [finding.status for finding in found] == [Status.ACCEPT_ALL] * 3
+    assert [finding.confidence for finding in found] == [71, 80, 88]
+    assert all(finding.contributions[-1][0] == "model" for finding in found)
+
+
+def test_the_model_is_asked_with_the_provider_found() -> None:
+    """The evidence is of this visit: who runs the hosts now, not what the ledger knew before."""
+    visit = make_visit(
+        accept_all=AcceptAll.ACCEPTS_ALL, records={"a@acme.example": TrackRecord()}, provider=MXProvider("google"),
+        facts=DomainFacts("acme.example", provider_key="other"),
+    )  # fmt: skip
+    probe = [(make_case("a"), make_probe("a", OK, control=AcceptAll.ACCEPTS_ALL))]
+    finding = judge.judge(visit, probe, tools(model=_model())).finished[0].finding
+
+    assert finding.score_facts is not None
+    assert finding.score_facts.chance == pytest.approx(0.7311, abs=1e-4)
+
+
+def test_without_a_model_or_a_record_the_rules_speak() -> None:
+    """No model, a mailbox whose record was not loaded, a status the model does not know: nothing changes."""
+    case = make_case("a")
+    records = {"a@acme.example": TrackRecord(domain_bounced=30)}
+    accepted = [(case, make_probe("a", OK, control=AcceptAll.ACCEPTS_ALL))]
+    plain = judge.judge(make_visit(accept_all=AcceptAll.ACCEPTS_ALL), accepted, tools())
+    without_record = judge.judge(make_visit(accept_all=AcceptAll.ACCEPTS_ALL), accepted, tools(model=_model()))
+    refused = judge.judge(make_visit(records=records), [(case, make_probe("a", NO))], tools(model=_model()))
+
+    assert without_record.finished[0].finding == plain.finished[0].finding
+    assert refused.finished[0].finding.confidence == 0

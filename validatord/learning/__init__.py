@@ -1,0 +1,1 @@
+"""How a model comes into being: labels from what campaigns met, training, judging, whether it may be used."""
