@@ -20,6 +20,7 @@ from validatord.settings_model import (
     BouncerSettings,
     DatabaseSettings,
     FreshnessSettings,
+    GateSettings,
     HistorySettings,
     IdentitySettings,
     LookupSettings,
@@ -38,14 +39,16 @@ from validatord.settings_model import (
     WebSettings,
 )
 from validatord.settings_sources import Layer
-from validatord.settings_types import Duration, format_duration, parse_duration
+from validatord.settings_types import Duration, DurationOrZero, format_duration, parse_duration, split_words
 
 __all__ = [
     "AcceptAllSettings",
     "BouncerSettings",
     "DatabaseSettings",
     "Duration",
+    "DurationOrZero",
     "FreshnessSettings",
+    "GateSettings",
     "HistorySettings",
     "IdentitySettings",
     "LookupSettings",
@@ -67,6 +70,7 @@ __all__ = [
     "format_duration",
     "load_settings",
     "parse_duration",
+    "split_words",
 ]
 
 _PLACES = (Path("config/validatord.toml"), Path("/etc/validatord/validatord.toml"))

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from validatord.settings_bouncer import BouncerSettings
+from validatord.settings_gate import GateSettings
 from validatord.settings_history import HistorySettings
 from validatord.settings_queue import UpkeepSettings
 from validatord.settings_types import (
@@ -361,6 +362,7 @@ class ReloadableTree(BaseModel):
     freshness: FreshnessSettings = FreshnessSettings()
     score: ScoreSettings = ScoreSettings()
     policy: PolicySettings = PolicySettings()
+    gate: GateSettings = GateSettings()
     store: StoreSettings = StoreSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
     doctor: DoctorSettings = DoctorSettings()

@@ -89,7 +89,7 @@ RETURNING q.domain, q.lane;
 -- The due requests of leased domains, urgent ones first, at most some of each domain.
 SELECT
     r.id, r.submission_id, s.client, r.address, r.email, r.domain, r.contact_id, r.priority, r.attempt,
-    r.deferrals, r.pin, r.first_tried_at, r.created_at
+    r.deferrals, r.pin, r.first_tried_at, r.created_at, r.reuse_from
 FROM unnest($1::text[]) AS leased (domain)
 CROSS JOIN LATERAL (
     WITH RECURSIVE level (priority) AS (

@@ -20,8 +20,9 @@ WHERE s.id = $1 AND o.finished_at IS NULL;
 
 -- insert_queued --
 -- Queue the requests that are not known yet and return which were not.
-INSERT INTO requests (submission_id, idx, address, email, domain, contact_id, priority, due_at)
-SELECT $1, u.idx, u.address, u.email, u.domain, u.contact_id, u.priority, now()
+INSERT INTO requests (submission_id, idx, address, email, domain, contact_id, priority, due_at, reuse_from)
+SELECT
+    $1, u.idx, u.address, u.email, u.domain, u.contact_id, u.priority, now(), CASE WHEN $8::boolean THEN now() END
 FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::smallint[])
     AS u (idx, address, email, domain, contact_id, priority)
 ON CONFLICT (submission_id, idx) DO NOTHING
@@ -65,15 +66,27 @@ UPDATE submissions AS s
 SET
     requests = s.requests + $2,
     expected = greatest(s.expected, $3),
+    campaign_at = coalesce($4, s.campaign_at),
     finished_at = CASE WHEN $2 = 0 THEN s.finished_at END,
     moved_to = CASE WHEN s.state = 'active' OR $2 = 0 THEN s.moved_to ELSE 0 END
 WHERE s.id = $1;
 
 -- find_fresh --
--- The newest verdict on each address that may be used again.
+-- The newest verdict on each address that may be used again, under the terms of whoever asks.
 SELECT DISTINCT ON (v.email) v.*
 FROM email_validation AS v
-WHERE v.email = ANY ($1::text[]) AND v.fresh_until > now()
+WHERE
+    v.email = ANY ($1::text[]) AND v.fresh_until IS NOT NULL
+    AND now() < coalesce(
+        v.checked_at + CASE v.status
+            WHEN 'valid' THEN $2::interval
+            WHEN 'invalid' THEN $3::interval
+            WHEN 'risky' THEN $4::interval
+            WHEN 'accept_all' THEN $5::interval
+        END,
+        v.fresh_until
+    )
+    AND ($7::timestamptz IS NULL OR coalesce(v.checked_at + $6::interval, v.ttl_expires_at) >= $7)
 ORDER BY v.email, v.checked_at DESC;
 
 -- get_submission --

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from validatord.clock import SystemClock
 from validatord.intake.reading import InputRow
+from validatord.intake.results import load_policy
 from validatord.intake.submit import IntakeRules, Submitter
 from validatord.intake.wire import SubmittedChunk
 from validatord.mail.request import Priority
@@ -26,6 +27,7 @@ class Wanted:
     submission: str
     priority: Priority = Priority.NORMAL
     is_recheck: bool = False
+    campaign_at: datetime | None = None
 
 
 def new_submission_name() -> str:
@@ -37,7 +39,8 @@ async def submit_rows(
     database: Database, settings: Settings, rows: Iterable[InputRow], wanted: Wanted, tell: Callable[[int], None]
 ) -> int:
     """Put rows into the ledger and return how many; `tell` hears the count after every chunk."""
-    submitter = Submitter(database, SystemClock(), IntakeRules.of(settings))
+    policy = await load_policy(database, wanted.client)
+    submitter = Submitter(database, SystemClock(), IntakeRules.of(settings), policy_of=lambda _: policy)
     count = 0
     async for chunk in _cut(iter(rows)):
         await submitter.submit(
@@ -49,6 +52,7 @@ async def submit_rows(
                 contact_ids=_contact_ids(chunk),
                 priority=wanted.priority,
                 is_revalidation=wanted.is_recheck,
+                campaign_at=wanted.campaign_at,
             )
         )
         count += len(chunk)

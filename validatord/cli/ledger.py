@@ -2,12 +2,14 @@
 
 import asyncio
 import sys
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from validatord.cli.intake import Wanted, new_submission_name, submit_rows
+from validatord.cli.kinds import INSTANT
 from validatord.cli.reading import open_rows
 from validatord.cli.session import Session
 from validatord.intake.results import Results
@@ -26,12 +28,19 @@ EXIT_BAD_ROWS = 1
 @click.option("--client", default="cli", show_default=True, help="In whose name.")
 @click.option("--submission", default="", help="Name of the submission; the same name again adds nothing twice.")
 @click.option("--priority", type=click.Choice([item.value for item in Priority]), default="normal", show_default=True)
+@click.option(
+    "--campaign-at",
+    type=INSTANT,
+    default=None,
+    help="When it will be sent to (2026-05-01 or 2026-05-01T08:00+02:00): what is out of date by then is asked again.",
+)
 @click.pass_obj
-def submit(session: Session, source: str, column: str, client: str, submission: str, priority: str) -> None:
+def submit(session: Session, source: str, column: str, client: str, **given: Any) -> None:
     """Put a list into the ledger for the daemon, and do not wait for it."""
 
     async def run() -> int:
-        wanted = Wanted(client, submission or new_submission_name(), Priority(priority))
+        name = given["submission"] or new_submission_name()
+        wanted = Wanted(client, name, Priority(given["priority"]), campaign_at=given["campaign_at"])
         async with session.stores() as stores:
             with open_rows((source,), column) as rows:
                 count = await submit_rows(stores.database, session.settings, rows, wanted, lambda _: None)

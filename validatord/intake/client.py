@@ -95,6 +95,7 @@ async def enqueue(  # noqa: PLR0913 the one call that other services learn: plai
     submission: str,
     contact_ids: ContactIds | None = None,
     priority: str = "normal",
+    campaign_at: datetime | None = None,
     queue: str = DEFAULT_QUEUE,
     is_confirmed: bool = False,
     patience: Patience = Patience(),
@@ -103,13 +104,14 @@ async def enqueue(  # noqa: PLR0913 the one call that other services learn: plai
 
     `client` names you, `submission` names the list: asking for the outcome needs both. `contact_ids` are
     your own UUIDs, one for each address. With `is_confirmed` the call returns when the ledger holds every
-    address, and survives a Redis that forgets what it was told; without, when Redis holds them.
+    address, and survives a Redis that forgets what it was told; without, when Redis holds them. With
+    `campaign_at`, an aware datetime, verdicts that will be out of date by then are asked for again.
 
     Raises:
         EnqueueFailed: Redis stayed away; the same call may simply be repeated.
-        ValueError: a name, priority or contact id that the daemon would reject.
+        ValueError: a name, priority, time or contact id that the daemon would reject.
     """
-    head = _check_head(client, submission, priority)
+    head = _check_head(client, submission, priority, campaign_at)
     jobs = _make_chunks("submit", addresses, contact_ids, head=head, queue=queue)
     sent, chunks = await _send_all(redis, jobs, queue=queue, is_confirmed=is_confirmed, patience=patience)
     return EnqueueResult(client, submission, sent, chunks)
@@ -123,11 +125,12 @@ async def revalidate(  # noqa: PLR0913 as `enqueue`
     submission: str,
     contact_ids: ContactIds | None = None,
     priority: str = "normal",
+    campaign_at: datetime | None = None,
     queue: str = DEFAULT_QUEUE,
     patience: Patience = Patience(),
 ) -> EnqueueResult:
     """Send addresses in to be asked again even where a fresh verdict is known; else as `enqueue`."""
-    head = _check_head(client, submission, priority)
+    head = _check_head(client, submission, priority, campaign_at)
     jobs = _make_chunks("revalidate", addresses, contact_ids, head=head, queue=queue)
     sent, chunks = await _send_all(redis, jobs, queue=queue, is_confirmed=False, patience=patience)
     return EnqueueResult(client, submission, sent, chunks)
@@ -158,14 +161,20 @@ def taken_key(queue: str, job_id: str) -> str:
 # --- making jobs ---------------------------------------------------------------------------------
 
 
-def _check_head(client: str, submission: str, priority: str) -> dict[str, str]:
+def _check_head(client: str, submission: str, priority: str, campaign_at: datetime | None) -> dict[str, str]:
     if not 1 <= len(client) <= 100 or not 1 <= len(submission) <= 200:  # noqa: PLR2004 as in the ledger
         msg = "client has 1 to 100 characters, submission 1 to 200"
         raise ValueError(msg)
     if priority not in PRIORITIES:
         msg = f"priority is one of {', '.join(PRIORITIES)}"
         raise ValueError(msg)
-    return {"client": client, "submission": submission, "priority": priority}
+    head = {"client": client, "submission": submission, "priority": priority}
+    if campaign_at is None:
+        return head
+    if campaign_at.tzinfo is None:
+        msg = "campaign_at has no time zone"
+        raise ValueError(msg)
+    return {**head, "campaign_at": campaign_at.isoformat()}
 
 
 async def _make_chunks(

@@ -23,7 +23,7 @@ from validatord.rules.risk import RiskLists
 from validatord.settings import Settings
 from validatord.store import submissions, validations
 from validatord.store.database import Database
-from validatord.store.submissions import Chunk, ChunkItem, ChunkResult
+from validatord.store.submissions import Chunk, ChunkItem, ChunkResult, Terms
 
 _AT_A_TIME = 200  # addresses parsed before others may run
 _AT_ONCE = 3  # chunks written at the same time
@@ -93,14 +93,15 @@ class Submitter:
         # 1  read every distinct text once
         readings = await self._read_all(chunk, rules)
         # 2  what is known, or must not be asked, is answered
-        fresh = await self._find_fresh(chunk, readings)
+        terms = make_terms(wanted, chunk.campaign_at)
+        fresh = await self._find_fresh(chunk, readings, terms)
         for text, reading in readings.items():
             if reading.finding is None and reading.mailbox is not None:
                 finding = self._answer(reading.mailbox, fresh, rules, wanted)
                 readings[text] = _Reading(reading.mailbox, finding)
         crash.point("intake.before_insert")
         # 3  everything is stored in one transaction
-        result = await submissions.add_chunk(self._database, _make_chunk(chunk, readings))
+        result = await submissions.add_chunk(self._database, _make_chunk(chunk, readings, terms))
         metrics.count_submitted("queued", result.added - result.answered)
         metrics.count_submitted("answered", result.answered)
         metrics.count_submitted("known", result.known)
@@ -118,13 +119,15 @@ class Submitter:
                 await asyncio.sleep(0)
         return readings
 
-    async def _find_fresh(self, chunk: SubmittedChunk, readings: dict[str | None, _Reading]) -> dict[str, Finding]:
+    async def _find_fresh(
+        self, chunk: SubmittedChunk, readings: dict[str | None, _Reading], terms: Terms
+    ) -> dict[str, Finding]:
         emails = list({str(reading.mailbox) for reading in readings.values() if reading.mailbox is not None})
         if chunk.is_revalidation:
             # The visit reuses fresh verdicts, too: to be asked again they must not be fresh any more.
             await validations.expire(self._database, emails)
             return {}
-        return await submissions.find_fresh(self._database, emails)
+        return await submissions.find_fresh(self._database, emails, terms)
 
     def _answer(
         self, mailbox: Mailbox, fresh: dict[str, Finding], rules: IntakeRules, wanted: ClientPolicy
@@ -178,7 +181,13 @@ def _make_finding(verdict: Verdict, mailbox: Mailbox | None, rules: IntakeRules,
     return score.apply(found, facts, rules.settings.score)
 
 
-def _make_chunk(chunk: SubmittedChunk, readings: dict[str | None, _Reading]) -> Chunk:
+def make_terms(wanted: ClientPolicy, campaign_at: datetime | None) -> Terms:
+    """Return under which terms verdicts are used again for a client, and for a campaign if there is to be one."""
+    reuse = wanted.reuse
+    return Terms(reuse.valid, reuse.invalid, reuse.risky, reuse.accept_all, wanted.ttl, campaign_at)
+
+
+def _make_chunk(chunk: SubmittedChunk, readings: dict[str | None, _Reading], terms: Terms) -> Chunk:
     items: list[ChunkItem] = []
     for place, text in enumerate(chunk.addresses):
         reading = readings[text]
@@ -191,4 +200,12 @@ def _make_chunk(chunk: SubmittedChunk, readings: dict[str | None, _Reading]) -> 
                 finding=reading.finding,
             )
         )
-    return Chunk(chunk.client, chunk.submission, chunk.priority.weight, tuple(items), chunk.expected)
+    return Chunk(
+        chunk.client,
+        chunk.submission,
+        chunk.priority.weight,
+        tuple(items),
+        chunk.expected,
+        campaign_at=chunk.campaign_at,
+        is_strict=not terms.is_usual,
+    )

@@ -22,7 +22,9 @@ MOST_EVENTS = 10_000
 _LONGEST_CLIENT, _LONGEST_SUBMISSION = 100, 200  # as in the ledger
 _LARGEST_INDEX = 2**31 - 1 - MOST_ADDRESSES
 _KEPT = 2000  # bytes of a payload that are kept for a person to look at
-_CHUNK_KEYS = frozenset({"client", "submission", "first_index", "addresses", "contact_ids", "priority", "expected"})
+_CHUNK_KEYS = frozenset(
+    {"client", "submission", "first_index", "addresses", "contact_ids", "priority", "expected", "campaign_at"}
+)
 _PICKLE = b"\x80"
 
 
@@ -35,7 +37,7 @@ class SubmittedChunk:
     """A part of a submission as it came in: `addresses` are texts, None where there was something else.
 
     `first_index` is the place of the first one in the submission; `contact_ids` is empty or as long as
-    `addresses`. `is_revalidation` asks again whatever is known.
+    `addresses`. `is_revalidation` asks again whatever is known, `campaign_at` what is out of date by then.
     """
 
     client: str
@@ -46,6 +48,7 @@ class SubmittedChunk:
     priority: Priority = Priority.NORMAL
     expected: int | None = None
     is_revalidation: bool = False
+    campaign_at: datetime | None = None
 
 
 def read_job(data: bytes, functions: frozenset[str]) -> dict[str, Any]:
@@ -99,6 +102,7 @@ def read_chunk(arguments: dict[str, Any], *, is_revalidation: bool = False) -> S
         contact_ids=tuple(_read_uuid(value, f"contact_ids[{place}]") for place, value in enumerate(ids)),
         priority=_read_priority(arguments.get("priority", Priority.NORMAL.value)),
         expected=_read_number(arguments, "expected"),
+        campaign_at=_read_instant(arguments.get("campaign_at"), "campaign_at"),
         is_revalidation=is_revalidation,
     )
 

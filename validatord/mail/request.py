@@ -49,6 +49,7 @@ class VerificationRequest:
     pin: Pin = field(default_factory=Pin)
     first_tried_at: datetime | None = None
     created_at: datetime | None = None
+    reuse_from: datetime | None = None  # an older verdict does not answer it, however fresh
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,77 +6,12 @@ never the evidence: confidence, reasons and transcript stay, and a `policy:` rea
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from enum import StrEnum
-from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from validatord.errors import ConfigurationError
 from validatord.mail.request import Finding, LabelKey
 from validatord.mail.verdict import Reason, Status, Verdict
-from validatord.settings import Duration
+from validatord.rules.policy_model import BouncerMode, Cascade, ClientPolicy, Reuse, read
 
-Shown = Literal["valid", "invalid", "accept_all", "risky", "unknown"]
-
-
-class BouncerMode(StrEnum):
-    """Who decides for a client."""
-
-    LOCAL_ONLY = "local_only"
-    BOUNCER_ONLY = "bouncer_only"
-    LOCAL_THEN_BOUNCER = "local_then_bouncer"
-
-
-class _Section(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
-
-
-class Cascade(_Section):
-    """When Bouncer is asked, which costs money: off unless a client wants it."""
-
-    mode: BouncerMode = Field(
-        default=BouncerMode.LOCAL_ONLY, description="local_only, bouncer_only or local_then_bouncer."
-    )
-    statuses: tuple[Status, ...] = Field(
-        default=(Status.UNKNOWN,), description="local_then_bouncer: statuses of our probe that are handed over …"
-    )
-    reasons: tuple[Reason, ...] = Field(default=(), description="… if the main reason is one of these; empty: any.")
-    except_reasons: tuple[Reason, ...] = Field(default=(), description="Main reasons that are never handed over.")
-    min_value: int = Field(
-        default=0, ge=0, le=100, description="Least priority (25, 50, 75, 100) of a request that is worth a credit."
-    )
-    max_age: Duration = Field(
-        default=timedelta(days=7), description="What waited longer for Bouncer ends with our own finding."
-    )
-    credits_per_day: int | None = Field(default=None, ge=0, description="Most credits a day (UTC); empty: no cap.")
-    credits_per_month: int | None = Field(default=None, ge=0, description="Most credits a month; empty: no cap.")
-    is_deep: bool = Field(
-        default=False, description="Ask about accept-all domains again with the account's deep key, where there is one."
-    )
-
-
-class ClientPolicy(_Section):
-    """How one client wants findings shown; the empty policy changes nothing."""
-
-    accept_all: Shown | None = Field(default=None, description="What accept_all is shown as.")
-    risky: Shown | None = Field(default=None, description="What risky is shown as.")
-    unknown: Shown | None = Field(default=None, description="What unknown is shown as.")
-    mailbox_full: Shown | None = Field(default=None, description="What a full mailbox is shown as.")
-    disposable: Shown | None = Field(
-        default=None, description="What a disposable domain is shown as, if it takes mail."
-    )
-    role: Shown | None = Field(default=None, description="What an accepted role account is shown as.")
-    free_provider: Shown | Literal["free_provider"] | None = Field(
-        default=None, description="What an accepted mailbox at a free provider is shown as."
-    )
-    min_confidence: int = Field(default=0, ge=0, le=100, description="valid below this confidence is shown as risky.")
-    export_statuses: tuple[Status, ...] = Field(
-        default=(),
-        description="Statuses, as they are shown, that an export holds unless it asks for others; none: all.",
-    )
-    bouncer: Cascade = Field(default=Cascade(), description="The paid second opinion.")
-
+__all__ = ["BouncerMode", "Cascade", "ClientPolicy", "Label", "Labels", "Reuse", "apply", "label", "read"]
 
 _LEVELS = (0, 25, 50, 75, 100)
 _NOTE = "policy:"
@@ -98,19 +33,6 @@ _NEVER_BOUGHT = frozenset(
         Reason.HANDED_OVER,
     }
 )
-
-
-def read(values: Mapping[str, Any]) -> ClientPolicy:
-    """Read a client's policy from JSON.
-
-    Raises:
-        ConfigurationError: naming each key that cannot be used.
-    """
-    try:
-        return ClientPolicy.model_validate(dict(values))
-    except ValidationError as error:
-        problems = [f"policy.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        raise ConfigurationError(problems) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +92,14 @@ def _list_rules(key: LabelKey, policy: ClientPolicy) -> tuple[tuple[str, str | N
     status = key.status
     is_accepted = status in _ACCEPTED
     is_weak = status == Status.VALID and key.confidence < policy.min_confidence
+    strong_from = policy.accept_all_valid_from
+    is_strong = status == Status.ACCEPT_ALL and strong_from is not None and key.confidence >= strong_from
     return (
         ("free_provider", policy.free_provider if is_accepted and key.is_free else None),
         ("role", policy.role if is_accepted and key.is_role else None),
         ("min_confidence", Status.RISKY.value if is_weak else None),
         ("accept_all", policy.accept_all if status == Status.ACCEPT_ALL else None),
+        ("accept_all_valid_from", Status.VALID.value if is_strong else None),
         ("risky", policy.risky if status == Status.RISKY else None),
         ("unknown", policy.unknown if status == Status.UNKNOWN else None),
         ("mailbox_full", policy.mailbox_full if key.reason == Reason.MAILBOX_FULL else None),

@@ -6,7 +6,7 @@ an intake committed while we waited for the lock.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -153,7 +153,7 @@ async def _take_due(connection: Queryable, domains: list[str], spec: LeaseSpec) 
     rows = await connection.fetch(_SQL["take_due"], domains, spec.per_domain, spec.node, _PIN_PATIENCE)
     taken: dict[str, list[VerificationRequest]] = {}
     for row in rows:
-        taken.setdefault(row["domain"], []).append(request_of(row))
+        taken.setdefault(row["domain"], []).append(replace(request_of(row), reuse_from=row["reuse_from"]))
     return taken
 
 

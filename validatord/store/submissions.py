@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import astuple, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -39,13 +39,41 @@ class ChunkItem:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A part of a submission; `expected` is how many requests the whole has, where that is known."""
+    """A part of a submission; `expected` is how many requests the whole has, where that is known.
+
+    With `is_strict` what is queued is not answered by a verdict from before; `campaign_at` is when it will be sent to.
+    """
 
     client: str
     submission: str
     priority: int
     items: tuple[ChunkItem, ...]
     expected: int | None = None
+    campaign_at: datetime | None = None
+    is_strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which terms a verdict is used again: for how long by status (None: as it was written down).
+
+    `ttl` is when it counts as out of date (None: as it was written down), and `until` when it must not be yet.
+    """
+
+    valid: timedelta | None = None
+    invalid: timedelta | None = None
+    risky: timedelta | None = None
+    accept_all: timedelta | None = None
+    ttl: timedelta | None = None
+    until: datetime | None = None
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether these are the terms of everybody."""
+        return all(span is None for span in (self.valid, self.invalid, self.risky, self.accept_all, self.until))
+
+
+USUAL = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +159,13 @@ async def add_chunk(database: Database, chunk: Chunk) -> ChunkResult:
     answered = [item for item in chunk.items if item.finding is not None]
     async with database.transaction() as connection:
         submission_id = await _get_submission_id(connection, chunk)
-        line = _Line(chunk.priority, await connection.fetchval(_SQL["count_ahead"], submission_id))
+        ahead: int = await connection.fetchval(_SQL["count_ahead"], submission_id)
+        line = _Line(chunk.priority, ahead, chunk.is_strict)
         new_queued = await _insert_queued(connection, submission_id, line, queued)
         await _queue_domains(connection, line, new_queued)
         new_answered = await _insert_answered(connection, submission_id, answered)
         added = len(new_queued) + len(new_answered)
-        await connection.execute(_SQL["count_added"], submission_id, added, chunk.expected)
+        await connection.execute(_SQL["count_added"], submission_id, added, chunk.expected, chunk.campaign_at)
         await outcomes.count(
             connection, [(submission_id, item.finding.label_key) for item in new_answered if item.finding]
         )
@@ -145,11 +174,11 @@ async def add_chunk(database: Database, chunk: Chunk) -> ChunkResult:
     return ChunkResult(added, len(chunk.items) - added, len(new_answered), submission_id)
 
 
-async def find_fresh(source: Database | Queryable, emails: Sequence[str]) -> dict[str, Finding]:
+async def find_fresh(source: Database | Queryable, emails: Sequence[str], terms: Terms = USUAL) -> dict[str, Finding]:
     """Return verdicts that may be used again, by mailbox as text."""
     if not emails:
         return {}
-    found = await source.fetch(_SQL["find_fresh"], list(emails))
+    found = await source.fetch(_SQL["find_fresh"], list(emails), *astuple(terms))
     return {row["email"]: rows.finding_of(row) for row in found}
 
 
@@ -243,6 +272,7 @@ class _Line:
 
     priority: int
     ahead: int
+    is_strict: bool
 
     def weigh(self, item: ChunkItem) -> int:
         return lower_priority(self.priority, self.ahead + item.idx)
@@ -262,7 +292,9 @@ async def _insert_queued(
     connection: Queryable, submission_id: int, line: _Line, items: Sequence[ChunkItem]
 ) -> list[ChunkItem]:
     table = [(*_address_columns(item), line.weigh(item)) for item in items if _require_mailbox(item)]
-    return await _insert(connection, "insert_queued", submission_id, items, rows.columns_of(table, 6))
+    return await _insert(
+        connection, "insert_queued", submission_id, items, [*rows.columns_of(table, 6), line.is_strict]
+    )
 
 
 async def _insert_answered(connection: Queryable, submission_id: int, items: Sequence[ChunkItem]) -> list[ChunkItem]:
@@ -275,7 +307,7 @@ async def _insert_answered(connection: Queryable, submission_id: int, items: Seq
 
 
 async def _insert(
-    connection: Queryable, block: str, submission_id: int, items: Sequence[ChunkItem], columns: list[list[object]]
+    connection: Queryable, block: str, submission_id: int, items: Sequence[ChunkItem], columns: Sequence[object]
 ) -> list[ChunkItem]:
     if not items:
         return []

@@ -26,7 +26,7 @@ def answer_known(visit: Visit, fresh: Mapping[str, Finding], tools: Tools) -> Ro
     left: deque[Case] = deque()
     for case in visit.pending:
         known = fresh.get(str(case.mailbox))
-        if known is not None:
+        if known is not None and _may_answer(known, case):
             rows.finished += [Finished(request, known, request.attempt) for request in case.requests]
         elif ban is not None:
             _answer_banned(rows, visit, case, ban, tools)
@@ -34,6 +34,12 @@ def answer_known(visit: Visit, fresh: Mapping[str, Finding], tools: Tools) -> Ro
             left.append(case)
     visit.pending = left
     return rows
+
+
+def _may_answer(known: Finding, case: Case) -> bool:
+    """Whether nobody of those who wait wants a newer verdict; if one does, all get it."""
+    wanted = [request.reuse_from for request in case.requests if request.reuse_from is not None]
+    return not wanted or (known.checked_at is not None and known.checked_at >= max(wanted))
 
 
 def _answer_banned(rows: Rows, visit: Visit, case: Case, ban: Reason, tools: Tools) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -182,3 +183,17 @@ async def test_open_redis_says_no() -> None:
     """Where no Redis is, opening it raises at once what redis-py says."""
     with pytest.raises((RedisAway, OSError)):
         await client.open_redis("redis://127.0.0.1:1", retries=0)
+
+
+async def test_a_campaigns_date_travels_along(bench: Bench) -> None:
+    """`campaign_at` reaches the submission through arq; a time without a zone is refused before anything is sent."""
+    at = datetime(2031, 5, 1, 8, tzinfo=UTC)
+    with pytest.raises(ValueError, match="no time zone"):
+        await client.enqueue(
+            bench.redis, ["a@shop.example"], client="crm", submission="may", campaign_at=at.replace(tzinfo=None)
+        )
+    async with bench.running():
+        await client.enqueue(bench.redis, ["a@shop.example"], client="crm", submission="may", campaign_at=at)
+        await eventually(lambda: bench.jobs.counts.added == 1)
+
+    assert await bench.fetch("SELECT submission, campaign_at FROM submissions") == [("may", at)]

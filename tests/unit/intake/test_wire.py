@@ -114,6 +114,7 @@ def test_whole_chunk() -> None:
             first_index=500,
             priority="high",
             expected=1200,
+            campaign_at="2031-05-01T08:00:00+02:00",
         )
     )
 
@@ -125,6 +126,7 @@ def test_whole_chunk() -> None:
         contact_ids=(CONTACT, None, None),
         priority=Priority.HIGH,
         expected=1200,
+        campaign_at=datetime(2031, 5, 1, 6, tzinfo=UTC),
     )
 
 
@@ -146,6 +148,8 @@ def test_whole_chunk() -> None:
         ({"contact_ids": ["x"]}, "contact_ids[0]: is no UUID"),
         ({"contact_ids": [1]}, "contact_ids[0]: is no UUID"),
         ({"contact_ids": [None, None]}, "contact_ids: are not as many"),
+        ({"campaign_at": "2031-05-01"}, "campaign_at: is no ISO 8601 time with a zone"),
+        ({"campaign_at": 5}, "campaign_at: is no ISO 8601 time with a zone"),
         ({"colour": 1}, "unknown argument 'colour'"),
     ],
 )

@@ -149,6 +149,29 @@ def test_fresh_verdicts_answer_before_a_ban_does() -> None:
     assert [item.finding.reason for item in rows.finished] == [Reason.NO_SUCH_MAILBOX, Reason.NEVER_PROBE]
 
 
+def test_a_verdict_from_before_does_not_answer_who_wants_a_newer_one() -> None:
+    """One request that wants a newer verdict has the mailbox asked, for all who wait for it; else it answers."""
+    known = judge.judge(make_visit(), [(make_case("a"), make_probe("a", NO))], tools()).finished[0].finding
+    for wanted, is_asked in ((NOW + timedelta(seconds=1), True), (NOW, False), (None, False)):
+        case = make_case("a", request_id=1)
+        strict = replace(make_case("a", request_id=2).requests[0], reuse_from=wanted)
+        visit = make_visit(replace(case, requests=(*case.requests, strict)))
+        rows = shortcut.answer_known(visit, {"a@acme.example": known}, tools())
+        assert (len(rows.finished), bool(visit.pending)) == ((0, True) if is_asked else (2, False))
+
+
+def test_a_verdict_says_what_it_is_made_of() -> None:
+    """The finding keeps what its confidence adds up from and the facts behind it, whatever the client's policy."""
+    policy = ClientPolicy(accept_all="invalid")
+    visit = make_visit(make_case("a"), accept_all=AcceptAll.ACCEPTS_ALL)
+    finding = shortcut.answer_accept_all(visit, tools(policy=policy)).finished[0].finding
+    assert (finding.status, finding.reasons[-1]) == ("accept_all", "accept_all")
+    assert sum(points for _, points in finding.contributions) == finding.confidence
+    assert ("accept_all", -25) in finding.contributions
+    assert finding.score_facts is not None
+    assert finding.score_facts.verdict.status is Status.ACCEPT_ALL
+
+
 def test_accept_all_answers_whoever_is_left() -> None:
     """And nobody where the state is another."""
     visit = make_visit(make_case("a"), accept_all=AcceptAll.REJECTS_UNKNOWN)
