@@ -31,7 +31,7 @@ from validatord.store.database import Database
 _CLIENT = "demo"
 _SUBMISSION = "sample"
 _MOST_SECONDS = 150.0
-_OVERRIDES: dict[str, dict[str, Any]] = {
+OVERRIDES: dict[str, dict[str, Any]] = {
     # A sandbox needs no politeness towards strangers; the lanes still hold their four sessions.
     "pacing": {
         "sessions": 4,
@@ -85,9 +85,9 @@ async def run_demo(console: Console, *, folder: Path, hold: Path | None = None) 
     With `hold` everything is left running afterwards: that file is written, and this process, which owns
     all others, waits for SIGTERM or SIGINT.
     """
-    stage = Stage(folder, sandbox_arguments=("--speed", "300"), overrides=_OVERRIDES)
+    stage = Stage(folder, sandbox_arguments=("--speed", "300"), overrides=OVERRIDES)
     try:
-        await _raise_curtain(console, stage)
+        await raise_curtain(console, stage)
         shown = await _verify_sample(console, stage)
         if hold is not None:
             _tell_where(console, stage)
@@ -127,7 +127,8 @@ def run_demo_kept(folder: Path) -> int:
     return holder.returncode
 
 
-async def _raise_curtain(console: Console, stage: Stage) -> None:
+async def raise_curtain(console: Console, stage: Stage) -> None:
+    """Start everything on a stage, up to the daemon."""
     with console.status("starting PostgreSQL and Redis"):
         await stage.start_stores()
     if not stage.redis_url:

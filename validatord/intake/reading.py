@@ -66,6 +66,27 @@ def read_addresses(stream: Readable, *, column: str = "", name: str = "input") -
         yield from (InputRow(number, _cut(line.strip())) for number, line in rows if line.strip())
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the first line of a list says: the names of its columns, and which holds the addresses; none: no header."""
+
+    columns: tuple[str, ...] = ()
+    chosen: str = ""
+
+
+def read_head(stream: Readable) -> Head:
+    """Return what a list calls its columns, and the one that is taken unless another is named."""
+    line = next((line for line in _decode_lines(stream) if line.strip()), "")
+    layout = _guess_layout(line, "", "list")
+    if not line.strip() or not layout.delimiter:
+        return Head()
+    cells = tuple(cell.strip() for cell in next(csv.reader([line], delimiter=layout.delimiter)))
+    # A first line with an address in it is no header; else somebody may mean any of its columns.
+    if not layout.has_header and any("@" in cell for cell in cells):
+        return Head()
+    return Head(cells, cells[layout.column])
+
+
 def read_ndjson(stream: Readable) -> Iterator[InputRow]:
     """Yield a row per line: a JSON text, or an object with `email` and perhaps `contact_id`; empty lines are skipped.
 

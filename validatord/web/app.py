@@ -6,6 +6,7 @@ from validatord.web.api import bouncer, check, clients, domains, meta, pages, qu
 from validatord.web.api.check import HERALD
 from validatord.web.api.submissions import LABELS, RATES
 from validatord.web.auth import DOORKEEPER, Doorkeeper, KeyRing
+from validatord.web.console.routes import add_console
 from validatord.web.heralds import Herald
 from validatord.web.labels import LabelBook
 from validatord.web.limits import Limits
@@ -45,6 +46,7 @@ def build_app(services: WebServices) -> web.Application:
     services.listen(herald.tell)
     app.on_cleanup.append(_close_uploads)
     add_operations(app, list_operations())
+    add_console(app)
     app.on_response_prepare.append(_set_headers)
     return app
 
