@@ -2,7 +2,19 @@
 
 from aiohttp import web
 
-from validatord.web.api import bouncer, check, clients, domains, meta, pages, queue, submissions, submit
+from validatord.web.api import (
+    bouncer,
+    check,
+    clients,
+    domains,
+    exports,
+    meta,
+    pages,
+    queue,
+    submissions,
+    submit,
+    webhooks,
+)
 from validatord.web.api.check import HERALD
 from validatord.web.api.submissions import LABELS, RATES
 from validatord.web.auth import DOORKEEPER, Doorkeeper, KeyRing
@@ -27,7 +39,7 @@ _HEADERS = {
 
 def list_operations() -> tuple[Operation, ...]:
     """Return every operation of the API, in the order of its document."""
-    rooms = (submit, submissions, check, domains, clients, queue, bouncer, pages, meta)
+    rooms = (submit, submissions, exports, check, webhooks, domains, clients, queue, bouncer, pages, meta)
     return tuple(operation for room in rooms for operation in room.OPERATIONS)
 
 
