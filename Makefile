@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest $(PYTEST_ARGS)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: demo test serve bench venv check fix lint types words unit integration acceptance chaos campaign interop config-example constraints help
+.PHONY: demo test serve bench venv check fix lint types words unit integration acceptance chaos campaign contract interop config-example constraints help
 
 demo: .venv/.installed ## Show everything on this machine; KEEP=1 leaves it running and says where
 	$(BIN)/validatord demo $(if $(KEEP),--keep)
@@ -56,6 +56,9 @@ chaos: .venv/.installed-dev ## Run every fault against a whole daemon: servers a
 
 campaign: .venv/.installed-dev ## Run the long tests of faults: kills by the hundred, restarts, a fresh installation (an hour, and a network)
 	$(PYTEST) tests -m campaign
+
+contract: .venv/.installed-dev ## Hold the HTTP API against its OpenAPI file for minutes
+	CONTRACT_EXAMPLES=400 $(PYTEST) tests/integration/web/test_contract.py
 
 interop: .venv/.installed-dev ## Run the tests against Postfix, Exim, OpenSMTPD and Sendmail out of Debian's packages, as root
 	@$(BIN)/python -m tests.interop.packages

@@ -17,6 +17,7 @@ from pydantic import (
     PlainSerializer,
     SecretStr,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 
@@ -163,7 +164,8 @@ def _check_secret_url(*schemes: str) -> AfterValidator:
 _AS_TEXT = PlainSerializer(format_duration, return_type=str)
 
 DurationOrZero = Annotated[timedelta, BeforeValidator(parse_duration), _AS_TEXT]
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(_check_positive), _AS_TEXT]
+_FORM = WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,2}(ms|s|m|h|d)$"})  # the plain form of it
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(_check_positive), _AS_TEXT, _FORM]
 Durations = Annotated[tuple[DurationOrZero, ...], BeforeValidator(split_words)]
 Words = Annotated[tuple[str, ...], BeforeValidator(split_words)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(split_words), AfterValidator(check_networks)]

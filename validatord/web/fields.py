@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from validatord.web.routes import Model
 
@@ -11,19 +11,10 @@ CHECK_MARK = "check:"  # names of single checks begin so; lists do not show them
 _PLAIN = r"^[^\x00-\x1f\x7f]+$"
 
 
-def _refuse_checks(value: str) -> str:
-    if value.startswith(CHECK_MARK):
-        msg = f"names that begin with {CHECK_MARK} are ours"
-        raise ValueError(msg)
-    return value
-
-
 Address = Annotated[str, Field(min_length=1, max_length=1000, description="An e-mail address, as you have it.")]
 ClientName = Annotated[str, Field(min_length=1, max_length=100, pattern=_PLAIN, description="A client's name.")]
 SubmissionName = Annotated[
-    str,
-    Field(min_length=1, max_length=200, pattern=_PLAIN, description="What the client calls a submission."),
-    AfterValidator(_refuse_checks),
+    str, Field(min_length=1, max_length=200, pattern=_PLAIN, description="What the client calls a submission.")
 ]
 Number = Annotated[int, Field(ge=1, le=LARGEST)]
 

@@ -63,7 +63,7 @@ KINDS = (
     INTERNAL,
     UNAVAILABLE,
 )
-_OF_STATUS = {400: BAD_REQUEST, 404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 413: TOO_LARGE}
+_OF_STATUS = {400: BAD_REQUEST, 404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 413: TOO_LARGE, 500: INTERNAL}
 
 
 class FieldError(BaseModel):
@@ -147,10 +147,15 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return Problem(INTERNAL).render()
 
 
+def of_status(http_status: int) -> Kind:
+    """Return the kind of what the HTTP library itself refuses."""
+    return _OF_STATUS.get(http_status) or Kind("http-error", http_status, HTTPStatus(http_status).phrase)
+
+
 def _render_foreign(error: web.HTTPException) -> web.StreamResponse:
     """What the server itself raises: no such path, no such method, a body too large; redirects pass."""
     if error.status < HTTPStatus.BAD_REQUEST:
         raise error
-    kind = _OF_STATUS.get(error.status) or Kind("http-error", error.status, HTTPStatus(error.status).phrase)
+    kind = of_status(error.status)
     headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     return Problem(kind, headers=headers).render()

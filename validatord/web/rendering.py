@@ -48,7 +48,7 @@ def render_result(row: ResultRow) -> dict[str, Any]:
         "index": row.idx,
         "address": row.address,
         "email": row.email,
-        "contact_id": row.contact_id,
+        "contact_id": None if row.contact_id is None else str(row.contact_id),
         "state": row.state,
         "status": row.status,
         "reason": row.reason,

@@ -12,8 +12,10 @@ from loguru import logger
 from validatord.errors import ConfigurationError, ValidatordError
 from validatord.logs import Seldom
 from validatord.settings import WebSettings
+from validatord.web import problems
 from validatord.web.app import build_app
 from validatord.web.guard import Guards
+from validatord.web.problems import Problem
 from validatord.web.services import WebServices
 
 _LAST_ANSWERS_SECONDS = 3.0
@@ -96,9 +98,7 @@ class WebServer:
             app,
             access_log=None,
             handle_signals=False,
-            keepalive_timeout=settings.idle_timeout.total_seconds(),
             shutdown_timeout=_LAST_ANSWERS_SECONDS,
-            max_field_size=_LARGEST_HEADER,
         )
         await runner.setup()
         try:
@@ -125,14 +125,52 @@ class WebServer:
             await self._watch
 
 
+class _Handler(web.RequestHandler):
+    """Answers what is no HTTP with a problem, too, and does not repeat what was said."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 the library's words hold what was sent
+    ) -> web.StreamResponse:
+        """Return the answer to a request that cannot be read, or that failed outside of everything of ours."""
+        if request.writer.output_size > 0:
+            msg = "half an answer cannot be mended"
+            raise ConnectionError(msg)
+        if status >= problems.INTERNAL.http_status:
+            logger.bind(error=type(exc).__name__).error("request failed in the HTTP library")
+        self.force_close()
+        kind = problems.of_status(status)
+        response = Problem(kind).render()
+        response.force_close()
+        return response
+
+
 async def _listen(settings: WebSettings, guards: Guards, runner: web.AppRunner) -> asyncio.Server:
-    handler = runner.server
-    if handler is None:
+    manager = runner.server
+    if manager is None:
         msg = "the runner has no server"
         raise RuntimeError(msg)
     loop = asyncio.get_running_loop()
+    idle_seconds = settings.idle_timeout.total_seconds()
+
+    def make() -> asyncio.Protocol:
+        handler = _Handler(
+            manager,
+            loop=loop,
+            access_log=None,  # pyright: ignore[reportArgumentType]  the library's own runner passes it, too
+            keepalive_timeout=idle_seconds,
+            max_line_size=_LARGEST_HEADER,
+            max_field_size=_LARGEST_HEADER,
+        )
+        return guards.wrap(handler)
+
     return await loop.create_server(
-        lambda: guards.wrap(handler()),
+        make,
         settings.host,
         settings.port,
         backlog=_MOST_WAITING,

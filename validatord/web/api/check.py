@@ -64,12 +64,14 @@ class MailboxPath(Model):
 
 
 class History(Answer):
-    """What campaigns told."""
+    """What campaigns told: when, the latest first."""
 
-    hard_bounces: int
-    soft_bounces: int
-    opens: int
-    replies: int
+    hard_bounces: list[datetime]
+    soft_bounces: list[datetime]
+    opens: list[datetime]
+    clicks: list[datetime]
+    replies: list[datetime]
+    complaints: list[datetime]
 
 
 class Mailbox(Answer):
@@ -146,19 +148,14 @@ async def get_mailbox(call: Call) -> web.Response:
     body: dict[str, Any] = {
         "email": validation.email,
         "domain": validation.domain,
-        "contact_id": validation.contact_id if call.access.is_admin else None,
+        "contact_id": str(validation.contact_id) if validation.contact_id and call.access.is_admin else None,
         "attempts": validation.attempts,
         "updated_at": validation.updated_at,
         "verdict": render_finding(validation.finding),
         "own": render_finding(found.own) if found.own is not None else None,
-        "history": {
-            "hard_bounces": found.history.hard_bounces,
-            "soft_bounces": found.history.soft_bounces,
-            "opens": found.history.opens,
-            "replies": found.history.replies,
-        },
+        "history": {name: getattr(found.history, name) for name in History.model_fields},
     }
-    return web.Response(body=orjson.dumps(body, default=str), content_type=JSON)
+    return web.Response(body=orjson.dumps(body), content_type=JSON)
 
 
 OPERATIONS = (

@@ -5,15 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from aiohttp import web
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from validatord.errors import ConfigurationError
-from validatord.rules import policy as policies
+from validatord.rules.policy import ClientPolicy
 from validatord.store import clients
 from validatord.store.keys import Scope
 from validatord.web import problems
 from validatord.web.fields import ClientName
-from validatord.web.problems import FieldError, Problem
+from validatord.web.problems import Problem
 from validatord.web.routes import Answer, Call, Model, Operation, Reply, answer
 
 _TAG = "Clients"
@@ -23,12 +22,6 @@ class ClientPath(Model):
     """Which client."""
 
     client: ClientName
-
-
-class PolicyBody(Model):
-    """A policy: what a client wants its results called, and how far it wants to go."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class Policy(Answer):
@@ -71,12 +64,7 @@ async def get_policy(call: Call) -> web.Response:
 async def set_policy(call: Call) -> web.Response:
     """Give a client its policy; results read from now on are labelled by it."""
     client = _find_own(call)
-    values: dict[str, Any] = call.body.model_extra or {}
-    try:
-        policies.read(values)
-    except ConfigurationError as error:
-        wrong = [FieldError(path=problem.partition(":")[0][:100], message=problem[:200]) for problem in error.problems]
-        raise Problem(problems.INVALID, error.problems[0][:200], errors=wrong) from None
+    values: dict[str, Any] = call.body.model_dump(mode="json", exclude_unset=True)
     await clients.set_policy(call.services.database, client, values)
     return answer({"client": client, "policy": values})
 
@@ -117,6 +105,6 @@ OPERATIONS = (
         {200: Reply("The policy.", Policy)},
         scope=Scope.ADMIN,
         path_model=ClientPath,
-        body_model=PolicyBody,
+        body_model=ClientPolicy,
     ),
 )

@@ -2,36 +2,66 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from validatord.store import pauses, queue
 from validatord.store.keys import Scope
 from validatord.store.pauses import Pause, PauseKind
-from validatord.web import problems
-from validatord.web.problems import Problem
 from validatord.web.routes import Answer, Call, Model, Operation, Reply, answer
 
 _TAG = "Queue"
-_ALONE = frozenset({PauseKind.INTAKE, PauseKind.VERIFICATION})  # kinds that name nothing
-_PLAIN = r"^[^\x00-\x1f\x7f]+$"
+Key = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="The lane, the provider's key or the domain.",
+    ),
+]
 
 
-class PauseBody(Model):
-    """What is to rest, and why."""
+class PauseAll(Model):
+    """Intake, or verification as a whole."""
 
-    kind: PauseKind
-    key: str = Field(default="", max_length=255, description="The lane, the provider's key or the domain.")
+    kind: Literal["intake", "verification"]
     reason: str = Field(default="", max_length=500)
 
 
-class ResumeBody(Model):
+class PauseOne(Model):
+    """One lane (or provider), or one domain."""
+
+    kind: Literal["lane", "domain"]
+    key: Key
+    reason: str = Field(default="", max_length=500)
+
+
+class PauseBody(RootModel[PauseAll | PauseOne]):
+    """What is to rest, and why."""
+
+    root: PauseAll | PauseOne = Field(discriminator="kind")
+
+
+class ResumeAll(Model):
+    """Intake, or verification as a whole."""
+
+    kind: Literal["intake", "verification"]
+
+
+class ResumeOne(Model):
+    """One lane (or provider), or one domain."""
+
+    kind: Literal["lane", "domain"]
+    key: Key
+
+
+class ResumeBody(RootModel[ResumeAll | ResumeOne]):
     """What is to go on."""
 
-    kind: PauseKind
-    key: str = Field(default="", max_length=255)
+    root: ResumeAll | ResumeOne = Field(discriminator="kind")
 
 
 class Resting(Answer):
@@ -117,23 +147,24 @@ async def list_pauses(call: Call) -> web.Response:
 
 async def pause_something(call: Call) -> web.Response:
     """Let something rest."""
-    body: PauseBody = call.body
+    body: PauseAll | PauseOne = call.body.root
     by = f"client {call.access.client}, key {call.access.key_id}"
-    changed = await pauses.pause(call.services.database, body.kind, _check_key(body), reason=body.reason, by=by)
+    changed = await pauses.pause(
+        call.services.database, PauseKind(body.kind), _find_key(body), reason=body.reason, by=by
+    )
     return answer({"changed": changed})
 
 
 async def resume_something(call: Call) -> web.Response:
     """Let something go on."""
-    changed = await pauses.resume(call.services.database, call.body.kind, _check_key(call.body))
-    return answer({"changed": changed})
+    body: ResumeAll | ResumeOne = call.body.root
+    return answer({"changed": await pauses.resume(call.services.database, PauseKind(body.kind), _find_key(body))})
 
 
-def _check_key(body: PauseBody | ResumeBody) -> str:
-    if (body.kind in _ALONE) != (not body.key) or "\0" in body.key:
-        wanted = "must be empty" if body.kind in _ALONE else "is needed"
-        raise Problem(problems.INVALID, f"key: {wanted} for {body.kind.value}")
-    return body.key.lower() if body.kind is PauseKind.DOMAIN else body.key
+def _find_key(body: PauseAll | PauseOne | ResumeAll | ResumeOne) -> str:
+    if isinstance(body, PauseAll | ResumeAll):
+        return ""
+    return body.key.lower() if body.kind == PauseKind.DOMAIN else body.key
 
 
 def _render(pause: Pause) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import Field
 from validatord.mail.request import Priority
 from validatord.store.keys import Scope
 from validatord.web import problems, repeats, taking
-from validatord.web.fields import Address, ClientName, SubmissionName
+from validatord.web.fields import CHECK_MARK, Address, ClientName, SubmissionName
 from validatord.web.problems import Problem
 from validatord.web.routes import NDJSON, Answer, Call, Model, Operation, Reply, answer
 from validatord.web.taking import Wish
@@ -160,6 +160,8 @@ async def _take_older(
 
 
 async def _once(call: Call, material: bytes, name: str | None, make: repeats.Make) -> web.Response:
+    if name is not None and name.startswith(CHECK_MARK):
+        raise Problem(problems.CONFLICT, f"names that begin with {CHECK_MARK} are those of single checks")
     chosen = name or taking.new_name()
     return await repeats.answer_once(call.request, call.services.database, call.access.client, material, chosen, make)
 
@@ -190,7 +192,7 @@ OPERATIONS = (
     ),
     Operation(
         "POST",
-        "/v1/submissions/upload",
+        "/v1/uploads",
         "Upload a list of any length",
         upload,
         _TAG,
