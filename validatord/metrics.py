@@ -117,7 +117,9 @@ _DELIVERY_SECONDS = _histogram("delivery_seconds", "One delivery of a webhook or
 # --- gauges, told anew by the watch --------------------------------------------------------------
 
 _GAUGES: dict[str, _Family[Gauge]] = {
-    "lanes": _gauge("lanes", "Lanes by state of their breaker and why it is not closed.", "state", "cause"),
+    "lanes": _gauge("lanes", "Lanes by provider, state and what shut them.", "provider", "state", "cause"),
+    "listed": _gauge("listed_identities", "Addresses of ours that rest because of a block list.", "node"),
+    "bouncer_stopped": _gauge("bouncer_stopped", "1 while nothing is bought with an account.", "pass"),
     "sessions": _gauge("sessions", "SMTP sessions now.", "state"),
     "visits_running": _gauge("visits_running", "Visits now.", "state"),
     "requests": _gauge("requests", "Mailboxes that are not decided yet.", "state"),
@@ -319,11 +321,15 @@ def read(name: str, labels: Mapping[str, str] | None = None) -> float:
 def total(name: str, **labels: str) -> float:
     """Return the sum of a family's samples of that name that carry these labels."""
     return sum(
-        sample.value
-        for family in REGISTRY.collect()
-        for sample in family.samples
-        if sample.name == name and all(sample.labels.get(key) == value for key, value in labels.items())
+        value
+        for sample, found, value in list_samples()
+        if sample == name and all(found.get(key) == wanted for key, wanted in labels.items())
     )
+
+
+def list_samples() -> list[tuple[str, Mapping[str, str], float]]:
+    """Return every sample that was told: its name, its labels, its value."""
+    return [(s.name, s.labels, s.value) for family in REGISTRY.collect() for s in family.samples]
 
 
 def list_names() -> frozenset[str]:

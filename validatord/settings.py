@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from validatord import errors, settings_sources
 from validatord.settings_model import (
     AcceptAllSettings,
+    AlertSettings,
     BouncerSettings,
     DatabaseSettings,
     FreshnessSettings,
@@ -24,6 +25,7 @@ from validatord.settings_model import (
     HistorySettings,
     IdentitySettings,
     LookupSettings,
+    MetricsSettings,
     PacingSettings,
     PolicySettings,
     RedisSettings,
@@ -43,6 +45,7 @@ from validatord.settings_types import Duration, DurationOrZero, format_duration,
 
 __all__ = [
     "AcceptAllSettings",
+    "AlertSettings",
     "BouncerSettings",
     "DatabaseSettings",
     "Duration",
@@ -52,6 +55,7 @@ __all__ = [
     "HistorySettings",
     "IdentitySettings",
     "LookupSettings",
+    "MetricsSettings",
     "PacingSettings",
     "PolicySettings",
     "RedisSettings",

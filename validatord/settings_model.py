@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from validatord.settings_alerts import AlertSettings, MetricsSettings
 from validatord.settings_bouncer import BouncerSettings
 from validatord.settings_gate import GateSettings
 from validatord.settings_history import HistorySettings
@@ -347,6 +348,7 @@ class StaticTree(BaseModel):
     service: ServiceSettings = ServiceSettings()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
+    metrics: MetricsSettings = MetricsSettings()
     web: WebSettings = WebSettings()
 
 
@@ -369,6 +371,7 @@ class ReloadableTree(BaseModel):
     bouncer: BouncerSettings = BouncerSettings()
     history: HistorySettings = HistorySettings()
     webhooks: WebhookSettings = WebhookSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @field_validator("identities")
     @classmethod

@@ -171,6 +171,7 @@ CREDENTIALS = {
     "bouncer_api_key": "bouncer.api_key",
     "bouncer_deep_api_key": "bouncer.deep_api_key",
     "accept_all_secret": "accept_all.secret",
+    "alert_smtp_password": "alerts.smtp_password",
 }
 
 
