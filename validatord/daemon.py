@@ -7,9 +7,10 @@ import asyncio
 import contextlib
 import gc
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 from loguru import logger
 
@@ -17,6 +18,7 @@ from validatord import __version__, metrics
 from validatord.clock import SystemClock
 from validatord.engine import Engine
 from validatord.errors import NodeTaken, StoreAway
+from validatord.health import Health, Parties
 from validatord.intake.arq_worker import WorkerRules
 from validatord.intake.jobs import Jobs
 from validatord.intake.results import describe_event
@@ -27,14 +29,18 @@ from validatord.logs import Seldom, set_up_logs
 from validatord.loops import reverifier
 from validatord.loops.bouncer_driver import BouncerDriver
 from validatord.loops.loop import Loop
-from validatord.loops.notifier import Notifier, Ways, judge_targets
+from validatord.loops.notifier import Channel, Notifier, Ways, judge_targets
+from validatord.loops.watch import Watch
 from validatord.mail.request import Priority
+from validatord.notify.mail import MailSender
+from validatord.notify.message import Message
 from validatord.notify.webhook import WebhookSender
 from validatord.process import Process
 from validatord.reloader import Reloader
-from validatord.settings import Settings, SettingsHolder
+from validatord.settings import AlertSettings, Settings, SettingsHolder
 from validatord.stores import Stores, open_stores
 from validatord.verification.outfit import Prepared, prepare
+from validatord.web.health import FiguresDoor
 from validatord.web.server import WebDoor
 from validatord.web.services import WebServices
 
@@ -71,12 +77,15 @@ class Daemon:
             await engine.start()
             self._reloader.call(engine.apply)
             fenced = engine.fenced
+            driver = self._build_driver(engine, stores)
+            health = self._build_health(engine, driver)
             beside = [
-                asyncio.create_task(self._drive_bouncer(engine, stores), name="bouncer driver"),
+                asyncio.create_task(self._drive(driver), name="bouncer driver"),
                 asyncio.create_task(self._tell(stores), name="notifier"),
+                asyncio.create_task(self._watch(engine, health), name="watch"),
             ]
             try:
-                await self._serve(engine, stores)
+                await self._serve(engine, stores, health)
             finally:
                 self._process.stopping()
                 # Side by side: each may need the whole grace time.
@@ -100,7 +109,7 @@ class Daemon:
                     await self._process.stop.wait()
         return None
 
-    async def _serve(self, engine: Engine, stores: Stores) -> None:
+    async def _serve(self, engine: Engine, stores: Stores, health: Health) -> None:
         async with contextlib.AsyncExitStack() as stack:
             submitter = self._build_submitter(engine, stores)
             upkeep = self._build_upkeep(submitter, stores)
@@ -108,26 +117,69 @@ class Daemon:
             stack.push_async_callback(_end, tasks)
             if stores.redis_url:
                 intake = self._build_intake(engine, stores, submitter)
+                health.parties.intake = lambda: intake.state
                 tasks.append(asyncio.create_task(intake.run(self._process.stop), name="arq intake"))
             if self._holder.snapshot().web.is_enabled:
-                door = WebDoor(self._build_services(engine, stores, submitter))
+                door = WebDoor(self._build_services(engine, stores, submitter, health))
                 stack.push_async_callback(door.aclose)
                 await door.open()
+            if self._holder.snapshot().metrics.port:
+                figures = await FiguresDoor.open(self._holder.snapshot().metrics)
+                stack.push_async_callback(figures.aclose)
             _spare_the_collector()
             self._process.ready(engine.is_lively, stores.database.ping)
             logger.bind(node=engine.node, arq=bool(stores.redis_url)).info("ready")
             await _wait_for_any(self._process.stop, engine.fenced)
             logger.info("stopping: doors first, then visits")
 
-    async def _drive_bouncer(self, engine: Engine, stores: Stores) -> None:
+    def _build_driver(self, engine: Engine, stores: Stores) -> BouncerDriver:
         rng = random.Random()  # noqa: S311 spreads waits
-        driver = BouncerDriver(stores.database, self._holder.snapshot, engine.policy_of, self._clock, rng)
+        return BouncerDriver(stores.database, self._holder.snapshot, engine.policy_of, self._clock, rng)
+
+    def _build_health(self, engine: Engine, driver: BouncerDriver) -> Health:
+        parties = Parties(
+            engine,
+            reload=lambda: self._reloader.state,
+            is_stopping=self._process.stop.is_set,
+            breaker=lambda: driver.tools.breaker.state,
+        )
+        return Health(parties, self._holder.snapshot, self._clock)
+
+    async def _watch(self, engine: Engine, health: Health) -> None:
+        """Take figures and tell what needs a person."""
+        mail = MailSender(self._alert_settings)
+
+        async def send_directly(message: Mapping[str, Any]) -> bool:
+            told = Message(str(uuid4()), "alert", self._clock.now(), dict(message))
+            return mail.is_wanted and (await mail.send(told)).is_taken
+
+        watch = Watch(
+            engine.database,
+            engine.node,
+            self._clock,
+            self._alert_settings,
+            health.look_inside,
+            send_directly=send_directly,
+        )
+        health.parties.watch = watch
+
+        def every() -> float:
+            return self._alert_settings().interval.total_seconds()
+
+        await Loop("watch", watch.run_once, self._clock, interval_seconds=every).run(self._process.stop)
+
+    def _alert_settings(self) -> AlertSettings:
+        return self._holder.snapshot().alerts
+
+    async def _drive(self, driver: BouncerDriver) -> None:
         await driver.run(self._process.stop, self._holder.snapshot().service.stop_grace.total_seconds())
 
     async def _tell(self, stores: Stores) -> None:
         """Send what stands in the outbox."""
         sender = WebhookSender(judge_targets(self._holder.snapshot), self._clock)
-        ways = Ways(sender, describe=partial(describe_event, stores.database))
+        mail = MailSender(self._alert_settings)
+        channel = Channel("mail", frozenset({"alert"}), mail.send)
+        ways = Ways(sender, (channel,), describe=partial(describe_event, stores.database))
         notifier = Notifier(stores.database, self._holder.snapshot, self._clock, ways)
         await notifier.run(self._process.stop)
 
@@ -141,7 +193,7 @@ class Daemon:
         self._reloader.call(apply)
         return submitter
 
-    def _build_services(self, engine: Engine, stores: Stores, submitter: Submitter) -> WebServices:
+    def _build_services(self, engine: Engine, stores: Stores, submitter: Submitter, health: Health) -> WebServices:
         return WebServices(
             database=stores.database,
             submitter=submitter,
@@ -150,6 +202,8 @@ class Daemon:
             wake=engine.wake,
             lanes=engine.running.tools.lanes,
             listen=engine.listen,
+            health=health.report,
+            readiness=health.readiness,
         )
 
     def _build_upkeep(self, submitter: Submitter, stores: Stores) -> Loop:

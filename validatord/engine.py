@@ -42,6 +42,7 @@ _PAUSES_SECONDS = 30.0  # in case a notification was lost
 _STEERING_SECONDS = 5.0
 _MOST_STEPS = 1_000_000
 _LAST_WRITE_SECONDS = 1.0
+_PING_SECONDS = 3.0
 _NO_POLICY = ClientPolicy()
 
 
@@ -162,6 +163,22 @@ class Engine:
             return True  # a stop takes the time it takes
         last = self._running.loops["dispatcher"].ticked
         return last is not None and self.clock.monotonic() - last < within_seconds
+
+    @property
+    def holds_node(self) -> bool:
+        """Whether this process holds its node's lock; without it nothing is leased."""
+        return self._running is not None and not self._running.node.lock.lost.is_set()
+
+    async def find_trouble(self) -> str:
+        """Say why the ledger cannot be used now, or return an empty text."""
+        try:
+            async with asyncio.timeout(_PING_SECONDS):
+                await self.database.ping()
+        except StoreAway as away:
+            return str(away)
+        except TimeoutError:
+            return f"PostgreSQL did not answer within {_PING_SECONDS:g} s"
+        return ""
 
     # --- building ------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from validatord import data
 
+prometheus_client.disable_created_metrics()  # a second series for each, which nobody asks for
 REGISTRY = CollectorRegistry(auto_describe=True)
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 OTHER = "other"
@@ -117,26 +118,29 @@ _DELIVERY_SECONDS = _histogram("delivery_seconds", "One delivery of a webhook or
 # --- gauges, told anew by the watch --------------------------------------------------------------
 
 _GAUGES: dict[str, _Family[Gauge]] = {
-    "lanes": _gauge("lanes", "Lanes by provider, state and what shut them.", "provider", "state", "cause"),
-    "listed": _gauge("listed_identities", "Addresses of ours that rest because of a block list.", "node"),
-    "bouncer_stopped": _gauge("bouncer_stopped", "1 while nothing is bought with an account.", "pass"),
-    "sessions": _gauge("sessions", "SMTP sessions now.", "state"),
-    "visits_running": _gauge("visits_running", "Visits now.", "state"),
-    "requests": _gauge("requests", "Mailboxes that are not decided yet.", "state"),
-    "queue_oldest_due_seconds": _gauge("queue_oldest_due_seconds", "How long the oldest due domain waits.", "queue"),
-    "domains": _gauge("domains", "Domains with pending work.", "state"),
-    "intake": _gauge("intake", "arq intake: jobs queued, jobs ahead, 1 while connected, 1 while paused.", "what"),
-    "up": _gauge("up", "1 while a part works.", "part"),
-    "bouncer_credits": _gauge("bouncer_credits", "Credits left when last asked.", "pass"),
-    "bouncer_queue": _gauge("bouncer_queue", "Addresses on their way through Bouncer.", "pass", "status"),
-    "bouncer_batches": _gauge("bouncer_batches", "Bouncer batches.", "pass", "state"),
-    "bouncer_limiter": _gauge("bouncer_limiter_use", "Share of the calls a minute allows that are used.", "bucket"),
-    "outbox": _gauge("outbox", "Webhooks and alerts waiting to be sent.", "state"),
-    "dead_rows": _gauge("dead_letters", "What needs a person: dead letters and rejected jobs.", "kind"),
-    "tuples": _gauge("table_rows", "Rows of a table as PostgreSQL estimates them.", "table", "state"),
-    "transaction": _gauge("oldest_transaction_seconds", "Age of the oldest open transaction.", "database"),
-    "alerts": _gauge("alert_firing", "1 while an alert fires.", "alert"),
-    "config": _gauge("config", "1 while the last reload was applied; changes that need a restart.", "what"),
+    name: _gauge(name, says, *labels)
+    for name, says, *labels in (
+        ("lanes", "Lanes by provider, state and what shut them.", "provider", "state", "cause"),
+        ("listed_identities", "Addresses of ours that rest because of a block list.", "node"),
+        ("bouncer_stopped", "1 while nothing is bought with an account.", "pass"),
+        ("sessions", "SMTP sessions now.", "state"),
+        ("visits_running", "Visits now.", "state"),
+        ("requests", "Mailboxes that are not decided yet.", "state"),
+        ("queue_oldest_due_seconds", "How long the oldest due domain waits.", "queue"),
+        ("domains", "Domains with pending work.", "state"),
+        ("intake", "arq intake: jobs queued, jobs ahead, 1 while connected, 1 while paused.", "what"),
+        ("up", "1 while a part works.", "part"),
+        ("bouncer_credits", "Credits left when last asked.", "pass"),
+        ("bouncer_queue", "Addresses on their way through Bouncer.", "pass", "status"),
+        ("bouncer_batches", "Bouncer batches.", "pass", "state"),
+        ("bouncer_limiter_use", "Share of the calls a minute allows that are used.", "bucket"),
+        ("outbox", "Webhooks and alerts waiting to be sent.", "state"),
+        ("dead_letters", "What needs a person: dead letters and rejected jobs.", "kind"),
+        ("table_rows", "Rows of a table as PostgreSQL estimates them.", "table", "state"),
+        ("oldest_transaction_seconds", "Age of the oldest open transaction.", "database"),
+        ("alert_firing", "1 while an alert fires.", "alert"),
+        ("config", "1 while the last reload was applied; changes that need a restart.", "what"),
+    )
 }
 
 

@@ -61,6 +61,7 @@ class Reloader(Generic[Prepared]):
         self._calls: list[Callable[[Prepared], None]] = []
         self._latest: Prepared | None = None
         self.tell: Callable[[ReloadState], None] = lambda _: None
+        self._show()
 
     def __repr__(self) -> str:
         return f"<Reloader done={self.state.done} refused={self.state.is_refused}>"
@@ -125,10 +126,14 @@ class Reloader(Generic[Prepared]):
         )
 
     def _finish(self, state: ReloadState) -> None:
+        self._note(replace(state, done=state.begun, at=self._clock.now()))
+        self._show()
+
+    def _show(self) -> None:
+        state = self.state
         metrics.set_gauge(
             "config", {("applied",): float(not state.is_refused), ("needs_restart",): len(state.needs_restart)}
         )
-        self._note(replace(state, done=state.begun, at=self._clock.now()))
 
     def _note(self, state: ReloadState) -> None:
         self.state = state

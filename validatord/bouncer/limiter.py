@@ -82,17 +82,22 @@ class CallLimiter:
             self._is_prepared = True
 
 
+def limits_of(settings: BouncerSettings) -> dict[str, float]:
+    """Return how many calls a minute each bucket lets through."""
+    return {
+        _ALL: settings.calls_per_minute,
+        Act.CREATE.value: settings.creates_per_minute,
+        Act.STATUS.value: settings.polls_per_minute,
+        Act.DOWNLOAD.value: settings.downloads_per_minute,
+        Act.DELETE.value: settings.downloads_per_minute,
+        Act.CREDITS.value: settings.credit_reads_per_minute,
+    }
+
+
 def make_buckets(act: Act, settings: BouncerSettings) -> tuple[Bucket, Bucket]:
     """Return the buckets a call counts in: its own, and the one of all calls."""
-    per_minute = {
-        Act.CREATE: settings.creates_per_minute,
-        Act.STATUS: settings.polls_per_minute,
-        Act.DOWNLOAD: settings.downloads_per_minute,
-        Act.DELETE: settings.downloads_per_minute,
-        Act.CREDITS: settings.credit_reads_per_minute,
-    }[act]
     return (
-        Bucket(act.value, _space(per_minute), is_own=True),
+        Bucket(act.value, _space(limits_of(settings)[act.value]), is_own=True),
         Bucket(_ALL, _space(settings.calls_per_minute), is_own=False),
     )
 

@@ -8,7 +8,7 @@ goes by mail at once, past the outbox.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from loguru import logger
 
@@ -67,6 +67,12 @@ class Watch:
     def __repr__(self) -> str:
         return f"<Watch {sum(alert.is_firing for alert in self.alerts)} alerts>"
 
+    def describe(self) -> list[dict[str, Any]]:
+        """Return what fires now, as the API shows it."""
+        firing = [alert for alert in self.alerts if alert.is_firing]
+        message = rules.make_message(self._node, firing, self._settings())
+        return cast("list[dict[str, Any]]", message["alerts"])
+
     async def run_once(self) -> int:
         """Look once; returns how many alerts fire."""
         now, settings = self._clock.now(), self._settings()
@@ -96,7 +102,7 @@ class Watch:
             self._note(alert, settings)
         for alert in rules.find_reminders(self.alerts, settings.remind, sight.at):
             self._news.setdefault(alert.rule.name, alert)
-        metrics.set_gauge("alerts", {(alert.rule.name,): float(alert.is_firing) for alert in self.alerts})
+        metrics.set_gauge("alert_firing", {(alert.rule.name,): float(alert.is_firing) for alert in self.alerts})
         if self._news and self._is_time(settings, sight.at):
             await self._tell(settings, sight)
 
@@ -165,7 +171,7 @@ def show(sight: Sight, node: str) -> None:
         labels = (metrics.provider_label(provider), state, cause)
         lanes[labels] = lanes.get(labels, 0) + count
     metrics.set_gauge("lanes", lanes)
-    metrics.set_gauge("listed", {(node,): local.listed_identities})
+    metrics.set_gauge("listed_identities", {(node,): local.listed_identities})
     metrics.set_gauge("sessions", {(state,): count for state, count in local.sessions.items()})
     metrics.set_gauge("visits_running", {("running",): local.visits})
     metrics.set_gauge("intake", {(what,): value for what, value in local.intake.items()})
@@ -185,16 +191,16 @@ def _show_ledger(local: LocalFigures, ledger: LedgerFigures) -> None:
         },
         "queue_oldest_due_seconds": {("domains",): ledger.oldest_due_seconds},
         "outbox": {("pending",): ledger.messages_pending, ("dead",): ledger.messages_dead},
-        "dead_rows": {
+        "dead_letters": {
             ("bouncer",): ledger.bouncer_letters,
             ("jobs",): ledger.rejected_jobs,
             ("messages",): ledger.messages_dead,
         },
-        "tables": ledger.tables,
-        "transaction": {("ledger",): ledger.oldest_transaction_seconds},
+        "table_rows": ledger.tables,
+        "oldest_transaction_seconds": {("ledger",): ledger.oldest_transaction_seconds},
         "bouncer_queue": ledger.bouncer_queue,
         "bouncer_batches": ledger.bouncer_batches,
-        "bouncer_limiter": {(name,): share for name, share in use_of(local, ledger).items()},
+        "bouncer_limiter_use": {(name,): share for name, share in use_of(local, ledger).items()},
         "bouncer_stopped": {(tier,): value for tier, value in stopped_of(local, ledger).items()},
         "bouncer_credits": {
             (tier,): account.credits

@@ -155,6 +155,10 @@ class LaneBook:
             lane.refresh()
         return True
 
+    def list_lanes(self) -> list[tuple[str, Lane]]:
+        """Return every lane in use with its name."""
+        return sorted(self._lanes.items())
+
     @property
     def paused_identities(self) -> dict[str, datetime]:
         """The identities found listed, and until when nothing goes out from them."""

@@ -1,7 +1,12 @@
 """The web application: problems, keys, limits, and the operations of every sub-room."""
 
-from aiohttp import web
+import time
 
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from validatord import metrics
+from validatord.web import health
 from validatord.web.api import (
     bouncer,
     check,
@@ -39,14 +44,14 @@ _HEADERS = {
 
 def list_operations() -> tuple[Operation, ...]:
     """Return every operation of the API, in the order of its document."""
-    rooms = (submit, submissions, exports, check, webhooks, domains, clients, queue, bouncer, pages, meta)
+    rooms = (submit, submissions, exports, check, webhooks, domains, clients, queue, bouncer, pages, health, meta)
     return tuple(operation for room in rooms for operation in room.OPERATIONS)
 
 
 def build_app(services: WebServices) -> web.Application:
     """Put the application together."""
     # Bodies are bounded where they are read; the framework's own limit would bound streams, too.
-    app = web.Application(middlewares=[answer_problems], client_max_size=0)
+    app = web.Application(middlewares=[count_requests, answer_problems], client_max_size=0)
     app[SERVICES] = services
     ring = KeyRing(services.database, services.clock)
     app[DOORKEEPER] = Doorkeeper(ring, Limits(lambda: services.snapshot().web, services.clock))
@@ -65,6 +70,24 @@ def build_app(services: WebServices) -> web.Application:
 
 async def _close_uploads(app: web.Application) -> None:
     app[UPLOADS].close()
+
+
+@web.middleware
+async def count_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell the metrics of every request by the route as it is declared, never by the path that was asked for."""
+    began = time.monotonic()
+    status = 499  # whoever asked has gone
+    try:
+        response = await handler(request)
+        status = response.status
+    except web.HTTPException as answer:
+        status = answer.status
+        raise
+    finally:
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else ""
+        metrics.observe_http(request.method, route, status, time.monotonic() - began)
+    return response
 
 
 async def _set_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -29,8 +29,8 @@ class WebServices:
     """What every sub-room of the web may use.
 
     `snapshot` gives the settings in force, `listen` takes who wants to be told of submissions that something
-    was written about, `wake` tells the dispatcher that work came in. `health` gives
-    the report behind `GET /health`; its `ok` says whether the answer is 200 or 503.
+    was written about, `wake` tells the dispatcher that work came in. `health` gives the report behind
+    `GET /health`, `readiness` that behind `GET /readyz`; their `ok` says whether the answer is 200 or 503.
     """
 
     database: Database
@@ -41,6 +41,7 @@ class WebServices:
     lanes: Lanes | None = None
     listen: Callable[[Callable[[Collection[int]], None]], None] = lambda _: None
     health: Callable[[], Awaitable[dict[str, Any]]] = field(default=_say_nothing)
+    readiness: Callable[[], Awaitable[dict[str, Any]]] = field(default=_say_nothing)
 
 
 SERVICES = web.AppKey("services", WebServices)
