@@ -23,8 +23,8 @@ class AlertSettings(Section):
     """What is told to the operator without Prometheus: by mail, and by webhooks of the operator."""
 
     is_enabled: bool = Field(default=True, description="Look for what needs a person at all.")
-    mail_to: Words = Field(default=(), description="Who gets alerts by mail; empty: nobody.")
-    mail_from: str = Field(
+    recipients: Words = Field(default=(), description="Who gets alerts by mail; empty: nobody.")
+    sender: str = Field(
         default="", pattern=r"^([^\s<>@]+@[^\s<>@]+)?$", description="Sender of those mails; needed for them."
     )
     smtp_host: str = Field(default="", max_length=255, description="Your own mail relay; needed for mails.")
@@ -59,10 +59,10 @@ class AlertSettings(Section):
     @model_validator(mode="after")
     def check_mail(self) -> Self:
         """Mail needs a relay and a sender."""
-        if self.mail_to and not (self.smtp_host and self.mail_from):
-            msg = "mail_to needs smtp_host and mail_from"
+        if self.recipients and not (self.smtp_host and self.sender):
+            msg = "recipients needs smtp_host and sender"
             raise ValueError(msg)
-        if wrong := [one for one in self.mail_to if one.count("@") != 1]:
-            msg = f'mail_to: "{wrong[0][:100]}" is no address'
+        if wrong := [one for one in self.recipients if one.count("@") != 1]:
+            msg = f'recipients: "{wrong[0][:100]}" is no address'
             raise ValueError(msg)
         return self

@@ -34,12 +34,12 @@ class MailSender:
     @property
     def is_wanted(self) -> bool:
         """Whether anybody gets mail."""
-        return bool(self._settings().mail_to)
+        return bool(self._settings().recipients)
 
     async def send(self, message: Message) -> Answer:
         """Send one alert; whatever happens is an answer."""
         settings = self._settings()
-        if not settings.mail_to:
+        if not settings.recipients:
             return Answer(is_taken=True, excerpt="nobody gets alerts by mail")
         try:
             async with asyncio.timeout(settings.smtp_timeout.total_seconds()):
@@ -76,10 +76,10 @@ def write_mail(settings: AlertSettings, message: Message) -> EmailMessage:
     entries = cast("list[dict[str, Any]]", message.data.get("alerts") or [])
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = _one_line(f"[validatord {node}] {_summarise(entries, message.data)}")[:_LONGEST_SUBJECT]
-    mail["From"] = settings.mail_from
-    mail["To"] = ", ".join(settings.mail_to)
+    mail["From"] = settings.sender
+    mail["To"] = ", ".join(settings.recipients)
     mail["Date"] = format_datetime(message.happened_at)
-    mail["Message-ID"] = f"<{message.event_id}@{settings.mail_from.partition('@')[2]}>"
+    mail["Message-ID"] = f"<{message.event_id}@{settings.sender.partition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday note shall answer
     mail.set_content("\n".join(_write_lines(node, entries, message.data)))
     return mail

@@ -22,8 +22,8 @@ PASSWORD = "correct horse battery"
 def make_settings(relay: Relay | None = None, **values: Any) -> AlertSettings:
     """Return settings that lead to the relay."""
     known = {
-        "mail_to": ["ops@example.com", "boss@example.com"],
-        "mail_from": "validatord@example.com",
+        "recipients": ["ops@example.com", "boss@example.com"],
+        "sender": "validatord@example.com",
         "smtp_host": "127.0.0.1",
         "smtp_port": relay.port if relay is not None else 25,
         "smtp_tls": "none",
