@@ -39,7 +39,7 @@ def test_has_to_hold() -> None:
 
 
 def test_does_not_flutter() -> None:
-    """A reading that goes to and fro keeps one alert firing, which ends once."""
+    """A reading that comes and goes keeps one alert firing, which ends once."""
     assert walk("AddressListed", [1, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0]) == [True] * 12
 
 
