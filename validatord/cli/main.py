@@ -45,6 +45,7 @@ _HOMES = {
     "migrate": "ledger",
     "queue": "queue",
     "reload": "reload",
+    "rescore": "rescore",
     "sandbox": "service",
     "serve": "service",
     "status": "ledger",

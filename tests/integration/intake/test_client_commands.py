@@ -124,3 +124,18 @@ def test_a_campaign_has_a_date(run: Run, tmp_path: Path, wrong: str) -> None:
     result = run("submit", "list.txt", "--campaign-at", wrong)
     assert result.exit_code == 2
     assert "is no date" in result.output
+
+
+def test_scores_are_looked_at_before_they_are_changed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`rescore` tells, `rescore --apply` does, and then there is nothing left to tell."""
+    (tmp_path / "list.txt").write_text("a@mailinator.com\n")
+    run("submit", "list.txt", "--submission", "spring")
+    monkeypatch.setenv("VALIDATORD_SCORE__SYNTAX", "120")
+
+    told = json.loads(run("rescore", "--json").output)
+    assert (told["results"]["examined"], told["results"]["changed"], told["results"]["written"]) == (1, 1, 0)
+    assert "results: 1 examined, 1 changed, 1 of them in confidence alone" in run("rescore", "--apply").output
+    assert "results: 1 examined, 0 would change" in run("rescore").output
+    assert "+120 syntax, -60 disposable: 60." in run("explain", "a@mailinator.com").output
