@@ -58,20 +58,20 @@ class WorldSpec:
     """What differs between worlds; shares from 0 to 1."""
 
     seed: int
-    domains: int = 700
-    mailboxes: int = 16_000
+    domains: int = 1_500
+    mailboxes: int = 40_000
     unknown: int = 0
     months: int = 12
     dead: float = 0.30  # of all mailboxes of accept-all domains
     # The concentration of the domains' shares around it: small, domains are good or bad; None: all the same.
     concentration: float | None = 1.4
     has_shapes: bool = True
-    bounces: float = 0.95  # of the dead, told by campaigns
+    bounces: float = 0.97  # of the dead, told by campaigns
     engagement: float = 0.35  # of the living, each campaign
     wrong_bounces: float = 0.005  # of the living
     gateway_opens: float = 0.02  # of the dead
     unmailed_lists: float = 0.1
-    unmailed: float = 0.03  # of a mailed list
+    unmailed: float = 0.02  # of a mailed list
 
 
 @dataclass(slots=True)

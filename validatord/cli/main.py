@@ -43,6 +43,7 @@ _HOMES = {
     "gate": "gate",
     "keys": "keys",
     "migrate": "ledger",
+    "model": "model",
     "queue": "queue",
     "reload": "reload",
     "rescore": "rescore",
