@@ -215,7 +215,7 @@ def export_(session: Session, number: int, target: Any) -> None:
 @click.pass_obj
 def import_(session: Session, source: Any) -> None:
     """Keep a model that was exported elsewhere; it is not in force, and must beat the rules here, too."""
-    file = model_file.read(source.read(MOST_BYTES + 1), str(source.name))
+    file = model_file.read(source.read(MOST_BYTES + 1), str(getattr(source, "name", "standard input")))
 
     async def work(database: Database) -> int:
         document = model_file.dump(file).decode()

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests import services
 from tests.fakes.campaign_world import World, WorldSpec, make_world, store_world
-from validatord.embedded.postgres import EmbeddedPostgres
 from validatord.store.database import Database
 
 SMALL = WorldSpec(seed=11, domains=300, mailboxes=6_000)

@@ -31,12 +31,13 @@ async def _ask(
     database: Database, model: Model, span: Span, is_alive: dict[str, bool]
 ) -> tuple[measure.Scores, measure.Scores]:
     """Hold model and rules against the truth, which the ledger does not know."""
-    said: list[tuple[float, float, int]] = []
     lists = await find_mailed_lists(database, span.spans.window)
     section = model.sections["accept_all"]
-    async for one in observe(database, Settings(), replace(span, since=model.known_until), lists):
-        if one.status == "accept_all":
-            said.append((section.predict(one.numbers), one.rules, int(is_alive[one.email])))
+    said = [
+        (section.predict(one.numbers), one.rules, int(is_alive[one.email]))
+        async for one in observe(database, Settings(), replace(span, since=model.known_until), lists)
+        if one.status == "accept_all"
+    ]
     truth = [alive for _, _, alive in said]
     return measure.measure([p for p, _, _ in said], truth), measure.measure([r for _, r, _ in said], truth)
 
