@@ -20,6 +20,7 @@ from validatord.web.services import WebServices
 
 _LAST_ANSWERS_SECONDS = 3.0
 _TAKEN_SECONDS = 2.0  # between two tries to take a port
+_LINGER_SECONDS = 2.0  # for the rest of a body nobody reads, so that its sender can see the answer
 _LARGEST_HEADER = 16_384
 _MOST_WAITING = 512  # connections not yet accepted
 
@@ -143,9 +144,7 @@ class _Handler(web.RequestHandler):
             raise ConnectionError(msg)
         if status >= problems.INTERNAL.http_status:
             logger.bind(error=type(exc).__name__).error("request failed in the HTTP library")
-        self.force_close()
-        kind = problems.of_status(status)
-        response = Problem(kind).render()
+        response = Problem(problems.of_status(status)).render()
         response.force_close()
         return response
 
@@ -164,6 +163,7 @@ async def _listen(settings: WebSettings, guards: Guards, runner: web.AppRunner) 
             loop=loop,
             access_log=None,  # pyright: ignore[reportArgumentType]  the library's own runner passes it, too
             keepalive_timeout=idle_seconds,
+            lingering_time=_LINGER_SECONDS,
             max_line_size=_LARGEST_HEADER,
             max_field_size=_LARGEST_HEADER,
         )

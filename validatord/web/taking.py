@@ -34,6 +34,7 @@ PRESSURE = web.AppKey("pressure", Pressure)
 _MOST_UPLOADS = 16
 _ROWS = 1000  # of a chunk
 _SOON_SECONDS = 10
+_LEAST = 4  # bytes the reader needs to tell an encoding; beyond them it gets what has arrived
 _LARGEST_INDEX = 2**31 - 1
 
 
@@ -196,7 +197,7 @@ class _Pump:
 
     def read(self, size: int) -> bytes:
         """Return at most so many bytes; none at the end."""
-        while len(self._rest) < size:
+        while len(self._rest) < min(size, _LEAST):
             block = asyncio.run_coroutine_threadsafe(self._content.readany(), self._loop).result()
             if not block:
                 break

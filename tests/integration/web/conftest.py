@@ -1,6 +1,6 @@
 """An open HTTP door on the test's own ledger, and somebody who knocks."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ class Door:
     session: aiohttp.ClientSession
     settings: Settings
     woken: list[int] = field(default_factory=list)
+    tell: Callable[[Collection[int]], None] = lambda _: None  # that something of submissions was written
 
     async def make_key(self, client: str = "crm", *scopes: str) -> str:
         """Return the text of a new key, for everything but admin unless scopes are named."""
@@ -63,7 +64,7 @@ async def door(database: Database) -> AsyncIterator[Door]:
 
 async def open_door(database: Database, settings: Settings) -> AsyncIterator[Door]:
     """Open a door with settings of the test's own."""
-    clock, woken = SystemClock(), list[int]()
+    clock, woken, listeners = SystemClock(), list[int](), list[Callable[[Collection[int]], None]]()
     found: list[Door] = []
     submitter = Submitter(database, clock, IntakeRules.of(settings), wake=lambda: woken.append(1))
     services = WebServices(
@@ -72,9 +73,10 @@ async def open_door(database: Database, settings: Settings) -> AsyncIterator[Doo
         snapshot=lambda: found[0].settings if found else settings,
         clock=clock,
         wake=lambda: woken.append(1),
+        listen=listeners.append,
     )
     server = await WebServer.open(services)
     async with aiohttp.ClientSession() as session:
-        found.append(Door(server, database, session, settings, woken))
+        found.append(Door(server, database, session, settings, woken, listeners[0]))
         yield found[0]
     await server.aclose()
