@@ -98,15 +98,15 @@ class Doorkeeper:
     ring: KeyRing
     limits: Limits
 
-    async def admit(self, request: web.Request, scope: Scope | None) -> Access:
-        """Return who asks; None as the scope: any live key will do.
+    async def admit(self, request: web.Request, scope: Scope | None, text: str | None = None) -> Access:
+        """Return who asks; None as the scope: any live key will do. `text` is a key from elsewhere in the request.
 
         Raises:
             Problem: 401, 403, or 429 where it was too much.
         """
         address = self.limits.find_address(request)
         self.limits.check_failures(address)
-        text = read_key(request)
+        text = text if text is not None else read_key(request)
         found = await self.ring.find(text) if text is not None else None
         if found is None:
             self.limits.count_failure(address)

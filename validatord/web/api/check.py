@@ -1,5 +1,6 @@
 """Operations about one mailbox: check it now, and what is known of it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_hex
 from typing import Any
@@ -9,6 +10,7 @@ import orjson
 from aiohttp import web
 from pydantic import Field
 
+from validatord.clock import Clock
 from validatord.intake.results import Results
 from validatord.mail.request import Priority
 from validatord.store import submissions
@@ -20,6 +22,7 @@ from validatord.web.heralds import Herald
 from validatord.web.problems import Problem
 from validatord.web.rendering import Evidence, Result, render_finding, render_result
 from validatord.web.routes import JSON, Answer, Call, Model, Operation, Reply, answer
+from validatord.web.services import SERVICES
 from validatord.web.taking import Wish
 
 HERALD = web.AppKey("herald", Herald)
@@ -90,23 +93,22 @@ class Mailbox(Answer):
 async def check(call: Call) -> web.Response:
     """Check an address now, within the budget, or say where its answer will be."""
     body: CheckBody = call.body
-    limits, app = call.services.snapshot().web, call.request.app
-    budget = limits.check_budget.total_seconds()
-    budget = budget if body.budget is None else min(body.budget, budget)
-    if len(app[HERALD]) >= limits.max_checks:
-        raise Problem(problems.TOO_MANY_REQUESTS, "too many checks wait already", retry_after=1)
-    deadline = call.services.clock.monotonic() + budget
-    client = taking.choose_client(call.access, body.client)
-    wish = Wish(client, CHECK_MARK + token_hex(12), Priority.CRITICAL, expected=1, is_revalidation=body.revalidate)
-    taken = await taking.take_in(app, wish, [body.email], [body.contact_id])
-    row = await _wait(call, taken.submission_id, deadline)
+    budget = call.services.snapshot().web.check_budget.total_seconds()
+    wanted = Wanted(
+        taking.choose_client(call.access, body.client),
+        body.email,
+        body.contact_id,
+        budget if body.budget is None else min(body.budget, budget),
+        is_revalidation=body.revalidate,
+    )
+    submission_id, row = await check_now(call.request.app, wanted)
     if row.state == "done":
-        results = await Results.open(call.services.database, client)
-        found = {"submission": taken.submission_id, "result": render_result(results.label(row))}
+        results = await Results.open(call.services.database, wanted.client)
+        found = {"submission": submission_id, "result": render_result(results.label(row))}
         return web.Response(body=orjson.dumps(found), content_type=JSON)
-    where = f"/v1/submissions/{taken.submission_id}/results/0"
+    where = f"/v1/submissions/{submission_id}/results/0"
     later = {
-        "submission": taken.submission_id,
+        "submission": submission_id,
         "state": row.state,
         "deferral_reason": row.deferral_reason,
         "due_at": row.due_at,
@@ -115,27 +117,54 @@ async def check(call: Call) -> web.Response:
     return answer(later, _ACCEPTED, location=where)
 
 
-async def _wait(call: Call, submission_id: int, deadline: float) -> ResultRow:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One address to be checked now, in whose name, and how many seconds its answer may take."""
+
+    client: str
+    address: str
+    contact_id: UUID | None
+    budget: float
+    is_revalidation: bool = False
+
+
+async def check_now(app: web.Application, wanted: Wanted) -> tuple[int, ResultRow]:
+    """Check an address as a submission of its own; return that and the request, finished or as far as it came.
+
+    Raises:
+        Problem: 429 where too many checks wait, or too much work.
+    """
+    services = app[SERVICES]
+    if len(app[HERALD]) >= services.snapshot().web.max_checks:
+        raise Problem(problems.TOO_MANY_REQUESTS, "too many checks wait already", retry_after=1)
+    deadline = services.clock.monotonic() + wanted.budget
+    name = CHECK_MARK + token_hex(12)
+    wish = Wish(wanted.client, name, Priority.CRITICAL, expected=1, is_revalidation=wanted.is_revalidation)
+    taken = await taking.take_in(app, wish, [wanted.address], [wanted.contact_id])
+    return taken.submission_id, await _wait(app, taken.submission_id, deadline)
+
+
+async def _wait(app: web.Application, submission_id: int, deadline: float) -> ResultRow:
     """Return the only request of a submission once it is finished, or as it is at the deadline."""
-    database, clock = call.services.database, call.services.clock
-    with call.request.app[HERALD].watch(submission_id) as watch:
+    database, clock = app[SERVICES].database, app[SERVICES].clock
+    with app[HERALD].watch(submission_id) as watch:
         while True:
             rows = await submissions.fetch_results(database, submission_id, -1, 1)
             left = deadline - clock.monotonic()
             if not rows:
                 raise Problem(problems.NOT_FOUND, "the check was deleted meanwhile")
-            if rows[0].state == "done" or left <= 0 or _waits_beyond(rows[0], call, left):
+            if rows[0].state == "done" or left <= 0 or _waits_beyond(rows[0], clock, left):
                 return rows[0]
             await watch.wait(min(left, _LOOK_SECONDS))
 
 
-def _waits_beyond(row: ResultRow, call: Call, left: float) -> bool:
+def _waits_beyond(row: ResultRow, clock: Clock, left: float) -> bool:
     """Whether the answer cannot come in time any more: it is put off, or somebody else is asked."""
     if row.state == "handed_over":
         return True
     if row.deferral_reason is None or row.due_at is None:
         return False
-    return (row.due_at - call.services.clock.now()).total_seconds() > left
+    return (row.due_at - clock.now()).total_seconds() > left
 
 
 async def get_mailbox(call: Call) -> web.Response:
