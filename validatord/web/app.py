@@ -30,6 +30,7 @@ from validatord.web.limits import Limits
 from validatord.web.pressure import Pressure
 from validatord.web.problems import answer_problems
 from validatord.web.rates import Rates
+from validatord.web.reacher import routes as reacher
 from validatord.web.routes import OPERATIONS, Operation, add_operations
 from validatord.web.services import SERVICES, WebServices
 from validatord.web.taking import PRESSURE, UPLOADS, Uploads
@@ -64,6 +65,7 @@ def build_app(services: WebServices) -> web.Application:
     app.on_cleanup.append(_close_uploads)
     add_operations(app, list_operations())
     add_console(app)
+    reacher.add_routes(app)
     app.on_response_prepare.append(_set_headers)
     return app
 
