@@ -184,11 +184,11 @@ class Daemon:
         await notifier.run(self._process.stop)
 
     def _build_submitter(self, engine: Engine, stores: Stores) -> Submitter:
-        rules = IntakeRules.of(self._holder.snapshot())
+        rules = IntakeRules.of(self._holder.snapshot(), engine.suggester)
         submitter = Submitter(stores.database, self._clock, rules, policy_of=engine.policy_of, wake=engine.wake)
 
         def apply(prepared: Prepared) -> None:
-            submitter.rules = IntakeRules(prepared.lists, prepared.settings)
+            submitter.rules = IntakeRules(prepared.lists.using(engine.suggester), prepared.settings)
 
         self._reloader.call(apply)
         return submitter

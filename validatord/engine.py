@@ -26,6 +26,7 @@ from validatord.loops.pauses import Pauses
 from validatord.pacing.book import LaneBook
 from validatord.rules import policy
 from validatord.rules.policy import ClientPolicy
+from validatord.rules.suggest import Suggester
 from validatord.settings import Settings
 from validatord.store import clients, lanes, leases, nodes, records, steering
 from validatord.store.database import Database
@@ -70,6 +71,7 @@ class Engine:
         self.clock = clock
         self.rng = rng
         self.node = snapshot().service.node
+        self.suggester = Suggester()
         self._policies: dict[str, ClientPolicy] = {}
         self._model = ActiveModel(database)
         self._running: _Running | None = None
@@ -186,13 +188,14 @@ class Engine:
         settings = self.snapshot()
         resolver = Resolver(settings.lookup, self.clock)
         place = Place(
-            self.database,
-            self.node,
-            lambda: self.running.node.lock.epoch,
-            self.clock,
-            self.rng,
-            self.policy_of,
-            lambda: self._model.current,
+            database=self.database,
+            node=self.node,
+            epoch=lambda: self.running.node.lock.epoch,
+            clock=self.clock,
+            rng=self.rng,
+            policy_of=self.policy_of,
+            suggester=self.suggester,
+            find_model=lambda: self._model.current,
         )
         tools = await build_tools(settings, resolver, place)
         visitor = Visitor(tools)

@@ -13,6 +13,7 @@ from validatord.settings_alerts import AlertSettings, MetricsSettings
 from validatord.settings_bouncer import BouncerSettings
 from validatord.settings_gate import GateSettings
 from validatord.settings_history import HistorySettings
+from validatord.settings_policy import PolicySettings
 from validatord.settings_queue import UpkeepSettings
 from validatord.settings_types import (
     Duration,
@@ -273,22 +274,6 @@ class ScoreSettings(Section):
             msg = "valid_from, accept_from and unknown_from must not rise in this order"
             raise ValueError(msg)
         return self
-
-
-class PolicySettings(Section):
-    """What is never probed, and caps."""
-
-    never_probe: Words = Field(default=(), description="Domains, or .suffixes, that are never connected to.")
-    never_probe_file: str = Field(default="", description="The same, one a line.")
-    opt_out: Words = Field(default=(), description="Domains whose owners asked not to be probed.")
-    is_disposable_probed: bool = Field(default=False, description="Probe disposable domains too.")
-    rcpt_per_domain_per_day: int = Field(default=0, ge=0, description="0: no cap.")
-    requests_per_client_per_day: int = Field(default=0, ge=0, description="0: no cap.")
-    disposable_file: str = Field(
-        default="", description="More disposable domains, one a line; `!domain` takes one out."
-    )
-    role_file: str = Field(default="", description="More role accounts, one a line; `!name` takes one out.")
-    free_file: str = Field(default="", description="More free mail providers, one a line; `!domain` takes one out.")
 
 
 class StoreSettings(Section):

@@ -8,6 +8,11 @@ SELECT
 FROM domain_cache AS d
 WHERE d.domain = ANY ($1::text[]);
 
+-- load_mails --
+-- Whether domains have MX hosts, and which, by their last look-up.
+SELECT d.domain, d.has_mx, d.mx_hosts FROM domain_cache AS d
+WHERE d.domain = ANY ($1::text[]) AND d.mx_answer IS NOT NULL;
+
 -- upsert_facts --
 -- Keep what a visit learned of domains; what it did not ask for stays.
 INSERT INTO domain_cache AS d (

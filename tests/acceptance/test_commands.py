@@ -150,7 +150,7 @@ async def test_postgresql_turns_us_away(desk: Desk) -> None:
     [
         ("reply", {"reply": "550 5.1.1 no such user", "stage": "rcpt"}, {"meaning": "no_such_mailbox"}),
         ("syntax", {"address": "a@b..example"}, {"ok": False}),
-        ("risk", {"address": "info@mailinator.com"}, {"disposable": True, "role": True}),
+        ("risk", {"address": "info@mailinator.com"}, {"is_disposable": True, "is_role": True}),
         ("suggest", {"address": "a@gmial.com"}, {"suggestion": "a@gmail.com"}),
     ],
 )

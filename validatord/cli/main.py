@@ -42,6 +42,7 @@ _HOMES = {
     "forget": "forget",
     "gate": "gate",
     "keys": "keys",
+    "lists": "lists",
     "migrate": "ledger",
     "model": "model",
     "queue": "queue",

@@ -8,7 +8,8 @@ import ipaddress
 import tomllib
 
 from validatord import data
-from validatord.lookup.provider import ProviderFile, find_registrable_domain
+from validatord.lookup.provider import ProviderFile
+from validatord.mail.suffix import find_registrable_domain
 from validatord.rules.lists import read_domain, read_own_list
 from validatord.settings import Settings
 

@@ -5,23 +5,26 @@ Every place of a chunk gets its request, doubles included: whoever sent a list g
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from validatord import crash, metrics
 from validatord.clock import Clock
 from validatord.errors import AddressSyntaxError
 from validatord.intake.wire import SubmittedChunk
 from validatord.mail.address import Mailbox
+from validatord.mail.mx import DomainMail
 from validatord.mail.parse import parse_address
 from validatord.mail.request import Finding, ScoreFacts
 from validatord.mail.verdict import Reason, Status, Verdict
 from validatord.rules import policy, score
 from validatord.rules.policy import ClientPolicy
 from validatord.rules.risk import RiskLists
+from validatord.rules.suggest import Suggester
 from validatord.settings import Settings
-from validatord.store import submissions, validations
+from validatord.store import domains, submissions, validations
 from validatord.store.database import Database
 from validatord.store.submissions import Chunk, ChunkItem, ChunkResult, Terms
 
@@ -38,13 +41,13 @@ class IntakeRules:
     settings: Settings
 
     @classmethod
-    def of(cls, settings: Settings) -> "IntakeRules":
+    def of(cls, settings: Settings, suggester: Suggester | None = None) -> "IntakeRules":
         """Read the lists these settings name.
 
         Raises:
             ConfigurationError: a list cannot be used.
         """
-        return cls(RiskLists.load(settings.policy), settings)
+        return cls(RiskLists.load(settings.policy, suggester), settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,14 @@ class _Reading:
 
     mailbox: Mailbox | None
     finding: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the ledger knows already: fresh verdicts by address, the mail of domains."""
+
+    fresh: Mapping[str, Finding]
+    mails: Mapping[str, DomainMail]
 
 
 class Submitter:
@@ -95,9 +106,10 @@ class Submitter:
         # 2  what is known, or must not be asked, is answered
         terms = make_terms(wanted, chunk.campaign_at)
         fresh = await self._find_fresh(chunk, readings, terms)
+        mails = await self._load_mails(readings, rules)
         for text, reading in readings.items():
             if reading.finding is None and reading.mailbox is not None:
-                finding = self._answer(reading.mailbox, fresh, rules, wanted)
+                finding = self._answer(reading.mailbox, _Known(fresh, mails), rules, wanted)
                 readings[text] = _Reading(reading.mailbox, finding)
         crash.point("intake.before_insert")
         # 3  everything is stored in one transaction
@@ -129,24 +141,35 @@ class Submitter:
             return {}
         return await submissions.find_fresh(self._database, emails, terms)
 
-    def _answer(
-        self, mailbox: Mailbox, fresh: dict[str, Finding], rules: IntakeRules, wanted: ClientPolicy
-    ) -> Finding | None:
+    async def _load_mails(self, readings: dict[str | None, _Reading], rules: IntakeRules) -> dict[str, DomainMail]:
+        """Return what the ledger knows of the mail of these domains, and of those they may be slips of."""
+        wanted = {reading.mailbox.domain for reading in readings.values() if reading.mailbox is not None}
+        mails = await domains.load_mails(self._database, wanted)
+        # Only what is answered here gets its flags here; the rest gets them when it is visited.
+        meant = {
+            better
+            for domain in wanted
+            if rules.lists.is_disposable(domain, mails) and (better := rules.lists.suggester.find_better(domain))
+        }
+        return mails | await domains.load_mails(self._database, meant - wanted)
+
+    def _answer(self, mailbox: Mailbox, ledger: _Known, rules: IntakeRules, wanted: ClientPolicy) -> Finding | None:
         """Return the answer that needs no asking, or None."""
+        fresh, mails = ledger.fresh, ledger.mails
         known = fresh.get(str(mailbox))
         if known is not None:
             return replace(known, source="cache")
         ban = rules.lists.find_ban(mailbox.domain)
         if ban is not None:
-            return _make_finding(Verdict(Status.UNKNOWN, ban), mailbox, rules, self._clock.now())
-        if rules.settings.policy.is_disposable_probed or not rules.lists.disposable.covers(mailbox.domain):
+            return _make_finding(Verdict(Status.UNKNOWN, ban), mailbox, rules, self._clock.now(), mails)
+        if rules.settings.policy.is_disposable_probed or not rules.lists.is_disposable(mailbox.domain, mails):
             return None
         verdict = Verdict(Status.RISKY, Reason.DISPOSABLE)
         # Without a key nobody would ever take the request up.
         has_bouncer = bool(rules.settings.bouncer.api_key.get_secret_value())
         if has_bouncer and policy.qualifies_for_handover(verdict, wanted):
             return None
-        return _make_finding(verdict, mailbox, rules, self._clock.now())
+        return _make_finding(verdict, mailbox, rules, self._clock.now(), mails)
 
 
 def _read(text: str | None, rules: IntakeRules, now: datetime) -> _Reading:
@@ -163,10 +186,16 @@ def _read(text: str | None, rules: IntakeRules, now: datetime) -> _Reading:
     return _Reading(mailbox)
 
 
-def _make_finding(verdict: Verdict, mailbox: Mailbox | None, rules: IntakeRules, now: datetime) -> Finding:
+def _make_finding(
+    verdict: Verdict,
+    mailbox: Mailbox | None,
+    rules: IntakeRules,
+    now: datetime,
+    mails: Mapping[str, DomainMail] = MappingProxyType({}),
+) -> Finding:
     facts = ScoreFacts(verdict)
     if mailbox is not None:
-        facts = replace(facts, flags=rules.lists.flags(mailbox))
+        facts = replace(facts, flags=rules.lists.flags(mailbox, mails))
     found = Finding(
         status=verdict.status.value,
         reason=verdict.reason.value,

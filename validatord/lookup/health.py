@@ -8,9 +8,10 @@ import asyncio
 from dataclasses import dataclass
 
 from validatord import errors
-from validatord.lookup.provider import find_registrable_domain, network_key
+from validatord.lookup.provider import network_key
 from validatord.lookup.resolver import Resolver
 from validatord.mail.mx import MXAnswer
+from validatord.mail.suffix import find_registrable_domain
 
 MAX_RECORD = 1000
 _SPF = "v=spf1"

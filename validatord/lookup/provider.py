@@ -3,20 +3,19 @@
 The table is data (`config/providers.toml`); nothing about a provider stands in code.
 """
 
-import functools
 import ipaddress
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
-import publicsuffixlist
 from pydantic import Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from validatord import errors
 from validatord.mail.mx import MXHost
 from validatord.mail.provider import MXProvider, Pace
+from validatord.mail.suffix import find_registrable_domain
 from validatord.settings import Duration, Section
 
 Suffix = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)+$")]
@@ -112,24 +111,10 @@ class ProviderDirectory:
         return next((key for start in range(len(labels)) if (key := self._suffixes.get(".".join(labels[start:])))), "")
 
 
-def find_registrable_domain(name: str) -> str:
-    """Return the domain somebody registered, such as example.co.uk; a public suffix stays as it is.
-
-    Private suffixes (a hosting company's customer names) do not count: the host is the company's.
-    """
-    folded = name.lower().rstrip(".")
-    return _load_public_suffixes().privatesuffix(folded) or folded
-
-
 def network_key(address: str) -> str:
     """Return the /24 or /48 around an address: what unlike MX names of one pool have in common."""
     parsed = ipaddress.ip_address(address)
     return str(ipaddress.ip_network((parsed, NETWORK_BITS[parsed.version]), strict=False))
-
-
-@functools.cache
-def _load_public_suffixes() -> publicsuffixlist.PublicSuffixList:
-    return publicsuffixlist.PublicSuffixList(only_icann=True)
 
 
 def _parse(text: str, file: str) -> ProviderFile:

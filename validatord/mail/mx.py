@@ -32,6 +32,17 @@ class MXHost:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainMail:
+    """What is known of a domain's mail, in short: has it MX hosts, and which.
+
+    An implicit host does not count: a web server that never meant to take mail has one, too.
+    """
+
+    has_mx: bool
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MXAnswer:
     """The answer for one domain.
 
@@ -61,6 +72,14 @@ class MXAnswer:
     def host_set(self) -> str:
         """The MX names in a stable form: the accept-all state belongs to (domain, host set)."""
         return ",".join(sorted(host.name for host in self.hosts))
+
+    @property
+    def mail(self) -> DomainMail | None:
+        """The answer in short, alias names of the hosts included; None where DNS gave none."""
+        if self.outcome is MXOutcome.FAILED:
+            return None
+        names = (name for host in self.hosts for name in (host.name, host.canonical_name) if name)
+        return DomainMail(self.outcome is MXOutcome.OK and not self.is_implicit, tuple(names))
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dict for `domain_cache.mx_answer`."""

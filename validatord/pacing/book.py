@@ -6,19 +6,24 @@ forgotten is kept aside. An operator's word reaches the lanes through it.
 
 import asyncio
 import contextlib
+import functools
 import random
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from loguru import logger
+
 from validatord.clock import Clock
+from validatord.mail.probe import Signal
 from validatord.mail.provider import MXProvider, Pace
 from validatord.pacing.hosts import HostBreakers
 from validatord.pacing.lane import UNREADABLE, Lane, lane_name
 from validatord.pacing.limits import BookRules
 from validatord.pacing.listing import Listings
 from validatord.pacing.turn import Closing, LaneShare, PausedLanes, TarpitBudget
+from validatord.pacing.way_out import SOON, WayOut
 
 _IDENTITY_PREFIX = "identity:"  # of the snapshots that are no lane's
 
@@ -37,6 +42,7 @@ class LaneBook:
         self.tarpits = TarpitBudget(self._rules.most_slow_turns)
         self._closing = Closing()
         self._paused = PausedLanes()
+        self._ways_out: dict[str, WayOut] = {}  # by identity
         self._listings = Listings(clock, pause=self._rules.listing_pause)
         self._hosts = HostBreakers(
             clock,
@@ -85,7 +91,14 @@ class LaneBook:
 
     def _open_lane(self, name: str, identity_name: str, pace: Pace) -> Lane:
         share = LaneShare(
-            identity_name, self.tarpits, self._listings, self._hosts, self.changed.set, self._closing, self._paused
+            identity_name,
+            self.tarpits,
+            self._listings,
+            self._hosts,
+            self.changed.set,
+            self._closing,
+            self._paused,
+            functools.partial(self._hear, identity_name),
         )
         lane = self._lanes[name] = Lane(name, pace, self._clock, self._rng, self._rules.lane, share)
         kept = self._kept.pop(name, None)
@@ -111,6 +124,21 @@ class LaneBook:
         if not lane.is_idle or idle_seconds < self._rules.idle_after.total_seconds() or lane.retry_at() is not None:
             return False
         return not lane.breaker.has_evidence or idle_seconds >= self._rules.forget_after.total_seconds()
+
+    def _hear(self, identity_name: str, lane_name: str, domain: str, signal: Signal) -> bool:
+        """Hear what a lane hears; True: nobody can be reached, so its gate is to be tried again soon."""
+        way_out = self._ways_out.setdefault(identity_name, WayOut(self._clock))
+        if way_out.hear(lane_name, domain, signal):
+            about = logger.bind(identity=identity_name)
+            if way_out.is_cut:
+                about.warning("no receiver can be reached: our network seems cut; all are tried again soon")
+                for lane in self._lanes.values():
+                    if lane.share.identity == identity_name:
+                        lane.breaker.shorten(SOON)
+            else:
+                about.info("receivers can be reached again")
+            self._hosts.shorten(SOON if any(other.is_cut for other in self._ways_out.values()) else None)
+        return way_out.is_cut
 
     # --- what an operator says ----------------------------------------------------------------
 

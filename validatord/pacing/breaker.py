@@ -80,6 +80,7 @@ class CircuitBreaker:
         self._until: float | None = None  # None: closed
         self._paused_until = clock.monotonic()
         self._is_trial_out = False
+        self._trial_wait: timedelta | None = None  # shorter than the rules', where it was we who were cut off
         # Per cause: how often it opened in a row, and when it last ended.
         self._levels: dict[Cause, tuple[int, float]] = {}
         self._silent = 0
@@ -133,7 +134,8 @@ class CircuitBreaker:
         if (wait := until - self._clock.monotonic()) > 0:
             return wait
         is_trial_running = self._until is not None and self._is_trial_out
-        return self._rules.trial_wait.total_seconds() if is_trial_running else None
+        wait_for_trial = self._trial_wait or self._rules.trial_wait
+        return wait_for_trial.total_seconds() if is_trial_running else None
 
     def enter(self) -> bool:
         """Let one in, who asked `retry_in` before; True: it is the trial and asks one mailbox only."""
@@ -208,11 +210,17 @@ class CircuitBreaker:
         is_open = self._until is not None and now < self._until
         if is_open and (cause is self._cause or until <= (self._until or now)):
             return
-        self._cause, self._until = cause, until
+        self._cause, self._until, self._trial_wait = cause, until, None
         self._levels[cause] = (step + 1, until)
         self._paused_until = now
         self._silent = 0
         self._blocked, self._rate_limited, self._unreachable, self._unknown = (), (), (), ()
+
+    def shorten(self, within: timedelta) -> None:
+        """Let a trial go soon where nobody could be reached: it was we who were cut off."""
+        if self._until is not None and self._cause is Cause.NO_CONNECTION:
+            self._until = min(self._until, self._clock.monotonic() + within.total_seconds())
+            self._trial_wait = within
 
     def _step(self, cause: Cause) -> int:
         """Which open time is next: the first again after as long a rest as the longest one."""

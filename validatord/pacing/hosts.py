@@ -28,6 +28,7 @@ class HostBreakers:
         self.failures_to_open = failures_to_open
         self.open_for = open_for
         self._most_names = most_names
+        self._most: timedelta | None = None
         self._troubles: OrderedDict[str, _Trouble] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -43,9 +44,19 @@ class HostBreakers:
         self._troubles.move_to_end(name)
         trouble.failures += 1
         if trouble.failures >= self.failures_to_open and self._remaining(trouble) <= 0:
-            trouble.open_until = self._clock.monotonic() + self.open_for.total_seconds()
+            open_for = self.open_for if self._most is None else min(self._most, self.open_for)
+            trouble.open_until = self._clock.monotonic() + open_for.total_seconds()
         while len(self._troubles) > self._most_names:
             self._troubles.popitem(last=False)
+
+    def shorten(self, within: timedelta | None) -> None:
+        """Open for so long at most from now on, those that are open included; None: as long as usual."""
+        self._most = within
+        if within is not None:
+            latest = self._clock.monotonic() + within.total_seconds()
+            for trouble in self._troubles.values():
+                if trouble.open_until is not None:
+                    trouble.open_until = min(trouble.open_until, latest)
 
     def open_until(self, name: str) -> datetime | None:
         """Return until when nobody should go there, or None."""

@@ -21,6 +21,7 @@ from validatord.pacing.limits import LaneRules
 from validatord.pacing.slots import Line, Slots, find_result
 from validatord.pacing.speed import Speed
 from validatord.pacing.turn import LaneShare, Turn
+from validatord.pacing.way_out import SOON
 
 # What `restore` raises for a snapshot of another version: a lane then begins anew, slowly.
 UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
@@ -219,6 +220,8 @@ class Lane:
             self._slots.hear_failure()
         if signal is Signal.RATE_LIMITED:
             self.speed.slow_down()
+        if self.share.hear(self.name, domain, signal):
+            self.breaker.shorten(SOON)
         if was is State.HALF_OPEN and self.breaker.state is State.CLOSED:
             self._slots.restart()
             self._tell_room()

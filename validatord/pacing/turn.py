@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from validatord.clock import Clock
 from validatord.errors import Stopping
+from validatord.mail.probe import Signal
 from validatord.pacing.hosts import HostBreakers
 from validatord.pacing.listing import Listings
 
@@ -93,6 +94,7 @@ class LaneShare:
     on_room: Callable[[], None] = lambda: None
     closing: Closing = field(default_factory=Closing)
     paused: PausedLanes = field(default_factory=PausedLanes)
+    hear: Callable[[str, str, Signal], bool] = lambda _lane, _domain, _signal: False
 
     def find_closure(self, lane_name: str) -> tuple[str, float] | None:
         """Return what shuts a lane from outside, and for how many seconds, or None."""

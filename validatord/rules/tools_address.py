@@ -12,7 +12,6 @@ from validatord.errors import AddressSyntaxError
 from validatord.mail.address import Mailbox
 from validatord.mail.parse import parse_address, unicode_domain
 from validatord.rules.risk import RiskLists
-from validatord.rules.suggest import suggest
 from validatord.settings import PolicySettings
 
 _SAYS_NOTHING: dict[str, Any] = {
@@ -47,23 +46,29 @@ def tools_syntax(item: Any) -> dict[str, Any]:
 
 
 def tools_risk(item: Any, lists: RiskLists | None = None) -> dict[str, Any]:
-    """Add disposable, role, free, suggestion; `lists` are the project's own unless given."""
+    """Add is_disposable, is_role, is_free; `lists` are the project's own unless given."""
     given, mailbox, problem = _take_mailbox(item)
     if mailbox is None:
-        return given | {"error": problem}
+        return given | _no_answer(given, "is_disposable", "is_role", "is_free") | {"error": problem}
     flags = (lists or _own_lists()).flags(mailbox)
     return given | {
-        "disposable": flags.is_disposable,
-        "role": flags.is_role,
-        "free": flags.is_free,
-        "suggestion": flags.suggestion,
+        "is_disposable": flags.is_disposable,
+        "is_role": flags.is_role,
+        "is_free": flags.is_free,
     }
 
 
-def tools_suggest(item: Any) -> dict[str, Any]:
-    """Add suggestion: the address that was probably meant, or an empty text."""
+def tools_suggest(item: Any, lists: RiskLists | None = None) -> dict[str, Any]:
+    """Add suggestion: the whole address that was probably meant, or null."""
     given, mailbox, problem = _take_mailbox(item)
-    return given | ({"error": problem} if mailbox is None else {"suggestion": suggest(mailbox)})
+    if mailbox is None:
+        return given | _no_answer(given, "suggestion") | {"error": problem}
+    return given | {"suggestion": (lists or _own_lists()).flags(mailbox).suggestion or None}
+
+
+def _no_answer(given: Mapping[str, Any], *members: str) -> dict[str, None]:
+    """What is no address has the members all the same, without a value; what is no question has none."""
+    return dict.fromkeys(members) if isinstance(given.get("address"), str) else {}
 
 
 @cache

@@ -1,7 +1,8 @@
 """What is known of domains (`domain_cache`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from validatord.mail.mx import DomainMail
 from validatord.mail.request import DomainFacts
 from validatord.store import queries, rows
 from validatord.store.database import Database, Queryable
@@ -16,6 +17,13 @@ async def load_facts(source: Database | Queryable, domains: Sequence[str]) -> di
         return {}
     found = await source.fetch(_SQL["load_facts"], list(domains))
     return {row["domain"]: rows.facts_of(row) for row in found}
+
+
+async def load_mails(source: Database | Queryable, domains: Iterable[str]) -> dict[str, DomainMail]:
+    """Return the mail of those domains that were looked up some time, however long ago."""
+    wanted = sorted(domains)
+    found = await source.fetch(_SQL["load_mails"], wanted) if wanted else []
+    return {row["domain"]: DomainMail(row["has_mx"], tuple(row["mx_hosts"])) for row in found}
 
 
 async def save_facts(connection: Queryable, facts: Sequence[DomainFacts]) -> None:

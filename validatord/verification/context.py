@@ -12,17 +12,18 @@ from validatord.lookup.health import DomainHealth
 from validatord.lookup.mx import MXLookup
 from validatord.lookup.provider import ProviderDirectory
 from validatord.mail.address import Mailbox
-from validatord.mail.mx import MXAnswer
+from validatord.mail.mx import DomainMail, MXAnswer
 from validatord.mail.probe import ProbeReport
 from validatord.mail.provider import MXProvider
-from validatord.mail.request import DomainFacts, Flags, History, VerificationRequest
+from validatord.mail.request import DomainFacts, History, VerificationRequest
 from validatord.mail.track_record import TrackRecord
-from validatord.mail.verdict import AcceptAll, Reason
+from validatord.mail.verdict import AcceptAll
 from validatord.pacing.book import LaneBook
 from validatord.pacing.lane import Lane
 from validatord.rules.identical import IdenticalRefusals
 from validatord.rules.model import Model
 from validatord.rules.policy import ClientPolicy
+from validatord.rules.risk import RiskLists
 from validatord.settings import IdentitySettings, Settings
 from validatord.smtp.pool import SessionPool
 from validatord.store.retract import Retraction, TakenBack
@@ -58,8 +59,7 @@ class Tools:
     rng: random.Random
     control_secret: bytes
     node: str
-    flags_of: Callable[[Mailbox], Flags]
-    find_ban: Callable[[str], Reason | None]
+    lists: RiskLists
     policy_of: Callable[[str], ClientPolicy]
     find_model: Callable[[], Model | None] = lambda: None
     memory: Memory = field(default_factory=Memory)
@@ -103,6 +103,9 @@ class Visit:
     records: Mapping[str, TrackRecord] = field(default_factory=dict[str, TrackRecord])
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     mx: MXAnswer | None = None
+    mails: dict[str, DomainMail] = field(
+        default_factory=dict[str, DomainMail]
+    )  # of the domain, and of the one it may be a slip of
     provider: MXProvider = field(default_factory=lambda: MXProvider(key=""))
     lane: Lane | None = None
     health: asyncio.Task[DomainHealth | None] | None = None

@@ -149,7 +149,7 @@ def make_finding(
 ) -> Finding:
     """Score a verdict and put it together with its evidence."""
     mailbox = Mailbox(request.local_part, request.domain)
-    flags = tools.flags_of(mailbox)
+    flags = tools.lists.flags(mailbox, visit.mails)
     mx = visit.mx
     now = tools.clock.now()
     facts = score.ScoreFacts(

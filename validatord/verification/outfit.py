@@ -3,7 +3,7 @@
 import functools
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from validatord.pacing.limits import BookRules
 from validatord.rules.model import Model
 from validatord.rules.policy import ClientPolicy
 from validatord.rules.risk import RiskLists
+from validatord.rules.suggest import Suggester
 from validatord.settings import Settings
 from validatord.smtp.pool import SessionPool
 from validatord.store import caps, lanes, records, retract, secrets
@@ -47,6 +48,7 @@ class Place:
     rng: random.Random
     policy_of: Callable[[str], ClientPolicy]
     find_model: Callable[[], Model | None] = lambda: None
+    suggester: Suggester = field(default_factory=Suggester)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,7 @@ def put_in_force(tools: Tools, resolver: Resolver, prepared: Prepared) -> Tools:
     return replace(
         tools,
         providers=prepared.providers,
-        flags_of=prepared.lists.flags,
-        find_ban=prepared.lists.find_ban,
+        lists=prepared.lists.using(tools.lists.suggester),
         control_secret=secret or tools.control_secret,
     )
 
@@ -119,7 +120,7 @@ async def build_tools(settings: Settings, resolver: Resolver, place: Place) -> T
     """Build the tools and give the lanes back what they remembered."""
     if not settings.lookup.public_addresses_only:
         logger.warning("lookup.public_addresses_only is off: any address may be connected to")
-    lists = RiskLists.load(settings.policy)
+    lists = RiskLists.load(settings.policy, place.suggester)
     clock, rng = place.clock, place.rng
     book = LaneBook(clock, rng, BookRules.of(settings.pacing))
     book.restore(await lanes.load_states(place.database, place.node))
@@ -139,8 +140,7 @@ async def build_tools(settings: Settings, resolver: Resolver, place: Place) -> T
         rng=rng,
         control_secret=await _find_control_secret(settings, place.database),
         node=place.node,
-        flags_of=lists.flags,
-        find_ban=lists.find_ban,
+        lists=lists,
         policy_of=place.policy_of,
         find_model=place.find_model,
     )

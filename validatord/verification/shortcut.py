@@ -22,7 +22,7 @@ VISIT_FAILED = "visit_failed"  # the token of what was given up
 def answer_known(visit: Visit, fresh: Mapping[str, Finding], tools: Tools) -> Rows:
     """Answer what the ledger or the operator's lists answer; the rest stays pending."""
     rows = Rows()
-    ban = tools.find_ban(visit.domain)
+    ban = tools.lists.find_ban(visit.domain)
     left: deque[Case] = deque()
     for case in visit.pending:
         known = fresh.get(str(case.mailbox))
@@ -46,6 +46,19 @@ def _answer_banned(rows: Rows, visit: Visit, case: Case, ban: Reason, tools: Too
     verdict = Verdict(Status.UNKNOWN, ban, (ban.value,))
     for request in case.requests:
         add_outcome(rows, visit, request, verdict, Evidence("risk"), tools)
+
+
+def answer_disposable(visit: Visit, tools: Tools) -> Rows:
+    """Answer everybody of a disposable domain, which its mail hosts may have shown only now, unless it is probed."""
+    rows = Rows()
+    if visit.settings.policy.is_disposable_probed or not tools.lists.is_disposable(visit.domain, visit.mails):
+        return rows
+    verdict = Verdict(Status.RISKY, Reason.DISPOSABLE, (Reason.DISPOSABLE.value,))
+    for case in visit.pending:
+        for request in case.requests:
+            add_outcome(rows, visit, request, verdict, Evidence("risk"), tools)
+    visit.pending.clear()
+    return rows
 
 
 def make_failed(settings: Settings, now: datetime) -> Finding:

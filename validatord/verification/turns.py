@@ -13,9 +13,10 @@ from datetime import timedelta
 
 from validatord.clock import Clock
 from validatord.errors import GateClosed
-from validatord.lookup.provider import find_registrable_domain, network_key
+from validatord.lookup.provider import network_key
 from validatord.mail.probe import Signal
 from validatord.mail.provider import MXProvider, Pace
+from validatord.mail.suffix import find_registrable_domain
 from validatord.pacing.book import LaneBook
 from validatord.pacing.breaker import ANSWERS
 from validatord.pacing.lane import Lane

@@ -1,7 +1,8 @@
 """One visit: the due mailboxes of one domain, from DNS to record, in one conversation if it can be.
 
     1  take what needs no asking: fresh verdicts, domains that are never probed
-    2  look up where the domain takes its mail; an answer without mail hosts decides for all
+    2  look up where the domain takes its mail; an answer without mail hosts, or hosts of throw-away mail, decides
+       for all
     3  find the lane: who we are to whom; no room there puts the domain back
     4  ask: targets first, the control recipient after an accepted one
     5  judge every answer, 6 score it
@@ -27,7 +28,7 @@ from validatord.pacing.lane import Lane
 from validatord.settings import Settings
 from validatord.store.leases import DomainVisit
 from validatord.store.records import Finished, VisitRecord
-from validatord.verification import caps, guard, health, judge, shortcut
+from validatord.verification import caps, guard, health, judge, shortcut, slips
 from validatord.verification.ask import Asker, Settle
 from validatord.verification.context import Case, Tools, Visit, gather_cases
 from validatord.verification.facts import facts_after, known_accept_all
@@ -80,8 +81,12 @@ class Visitor:
         if not visit.pending:
             return
         visit.mx = await self.tools.lookup.lookup(visit.domain)
+        visit.mails = await slips.look_up_mails(visit, visit.mx, self.tools)
         if visit.mx.outcome is not MXOutcome.OK:
             rows.add(judge.decide_by_mx(visit, visit.mx, self.tools))
+            return
+        rows.add(shortcut.answer_disposable(visit, self.tools))
+        if not visit.pending:
             return
         health.start(visit, self.tools)
         lane = self._find_lane(visit, visit.mx)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from validatord import errors
-from validatord.lookup.provider import ProviderDirectory, find_registrable_domain, network_key
+from validatord.lookup.provider import ProviderDirectory, network_key
 from validatord.mail.mx import MXHost
 from validatord.mail.provider import Pace
+from validatord.mail.suffix import find_registrable_domain
 
 SHIPPED = Path(__file__).parents[3] / "config" / "providers.toml"
 DEFAULT = Pace(sessions=3, session_interval=timedelta(seconds=5), rcpt_per_minute=42, rcpt_per_envelope=7)

@@ -7,7 +7,9 @@ from publicsuffixlist import PublicSuffixList
 
 from validatord.mail.address import Mailbox
 from validatord.rules import suggest
-from validatord.rules.lists import read_domain, read_own_list
+from validatord.rules.lists import read_entry, read_own_list
+
+_SUGGESTER = suggest.Suggester()
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ from validatord.rules.lists import read_domain, read_own_list
 )
 def test_slip_is_corrected(typed: str, meant: str) -> None:
     """A slip at a name that most people use, or a top level that does not exist, is named."""
-    assert suggest.suggest(Mailbox("First.Last", typed)) == f"First.Last@{meant}"
+    assert _SUGGESTER.suggest(Mailbox("First.Last", typed)) == f"First.Last@{meant}"
 
 
 @pytest.mark.parametrize(
@@ -72,13 +74,13 @@ def test_slip_is_corrected(typed: str, meant: str) -> None:
 )
 def test_what_may_be_meant_so_is_left_alone(domain: str) -> None:
     """A known provider, and a name that may be a firm's own, is never corrected."""
-    assert suggest.suggest(Mailbox("a", domain)) == ""
+    assert _SUGGESTER.suggest(Mailbox("a", domain)) == ""
 
 
 def test_no_known_provider_is_ever_corrected() -> None:
     """None of the free providers is taken for a slip at another one."""
-    names = read_own_list("free", "free_providers.txt", read_domain).names
-    assert [name for name in sorted(names) if suggest.suggest(Mailbox("a", name))] == []
+    names = read_own_list("free", "free_providers.txt", read_entry).names
+    assert [name for name in sorted(names) if _SUGGESTER.suggest(Mailbox("a", name))] == []
 
 
 def test_slips_of_top_levels_do_not_exist() -> None:
@@ -91,8 +93,8 @@ def test_slips_of_top_levels_do_not_exist() -> None:
 @given(st.from_regex(r"[a-z]{1,12}\.(com|net|de|con|co|co\.uk)", fullmatch=True))
 def test_suggestion_is_another_address_and_stands(domain: str) -> None:
     """A suggestion is never the input, needs no second one, and keeps the local part."""
-    found = suggest.suggest(Mailbox("a", domain))
+    found = _SUGGESTER.suggest(Mailbox("a", domain))
     assert found != f"a@{domain}"
     if found:
-        assert found == suggest.suggest(Mailbox("a", domain))
-        assert suggest.suggest(Mailbox("a", found.removeprefix("a@"))) == ""
+        assert found == _SUGGESTER.suggest(Mailbox("a", domain))
+        assert _SUGGESTER.suggest(Mailbox("a", found.removeprefix("a@"))) == ""

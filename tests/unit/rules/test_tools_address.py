@@ -38,19 +38,18 @@ def test_risk_tells_the_flags() -> None:
     """The project's lists, or the ones that are handed in."""
     assert tools_risk({"address": "info@gmail.com"}) == {
         "address": "info@gmail.com",
-        "disposable": False,
-        "role": True,
-        "free": True,
-        "suggestion": "",
+        "is_disposable": False,
+        "is_role": True,
+        "is_free": True,
     }
     lists = RiskLists.load(PolicySettings())
-    assert tools_risk({"address": "a@yopmail.com"}, lists)["disposable"] is True
+    assert tools_risk({"address": "a@yopmail.com"}, lists)["is_disposable"] is True
 
 
 def test_suggest_tells_what_was_meant() -> None:
-    """One member more, empty where nothing is to be said."""
+    """One member more: the whole address, or null where nothing is to be said."""
     assert tools_suggest({"address": "a@gmial.com"}) == {"address": "a@gmial.com", "suggestion": "a@gmail.com"}
-    assert tools_suggest({"address": "a@gmail.com"})["suggestion"] == ""
+    assert tools_suggest({"address": "a@gmail.com"})["suggestion"] is None
 
 
 @pytest.mark.parametrize("tool", [tools_syntax, tools_risk, tools_suggest])

@@ -10,7 +10,6 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.unit.verification.made import NO, NOW, OK, make_case, make_probe, make_visit
-from validatord.mail.address import Mailbox
 from validatord.mail.provider import MXProvider
 from validatord.mail.request import DomainFacts, Flags
 from validatord.mail.track_record import TrackRecord
@@ -22,6 +21,14 @@ from validatord.verification import judge, shortcut
 from validatord.verification.context import Tools
 
 
+class Lists:
+    """Lists that hold nobody."""
+
+    def __init__(self, ban: Reason | None) -> None:
+        self.find_ban: Callable[[str], Reason | None] = lambda _: ban
+        self.flags: Callable[..., Flags] = lambda *_: Flags()
+
+
 class Judging:
     """As much of the tools as judging uses."""
 
@@ -31,9 +38,8 @@ class Judging:
         self.clock = FakeClock(NOW)
         self.rng = random.Random(1)
         self.node = "one"
-        self.flags_of: Callable[[Mailbox], Flags] = lambda _: Flags()
         self.policy_of: Callable[[str], ClientPolicy] = lambda _: policy or ClientPolicy()
-        self.find_ban: Callable[[str], Reason | None] = lambda _: ban
+        self.lists = Lists(ban)
         self.find_model: Callable[[], Model | None] = lambda: model
 
 
