@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest $(PYTEST_ARGS)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: demo test serve bench venv check fix lint types words unit integration acceptance chaos campaign contract interop config-example constraints help
+.PHONY: demo test serve bench venv check fix lint types words unit integration acceptance chaos campaign contract interop config-example constraints help browser screenshots
 
 demo: .venv/.installed ## Show everything on this machine; KEEP=1 leaves it running and says where
 	$(BIN)/validatord demo $(if $(KEEP),--keep)
@@ -53,6 +53,12 @@ acceptance: .venv/.installed-dev ## Run the tests of the whole daemon
 
 chaos: .venv/.installed-dev ## Run every fault against a whole daemon: servers away, networks cut, kills by the hundred (an hour)
 	$(PYTEST) tests/chaos -m "campaign or not campaign"
+
+browser: .venv/.installed-dev ## Run the tests of the console in Chromium (skipped where there is none)
+	$(PYTEST) tests/browser
+
+screenshots: .venv/.installed-dev ## Make the pictures of docs/img anew, from a staged world
+	$(BIN)/python -m tests.browser.screenshots
 
 campaign: .venv/.installed-dev ## Run the long tests of faults: kills by the hundred, restarts, a fresh installation (an hour, and a network)
 	$(PYTEST) tests -m campaign

@@ -25,8 +25,9 @@ from validatord.mail.request import Finding
 from validatord.rules.explain import explain, list_exchanges
 from validatord.sandbox.sample import sample_list
 from validatord.stage import Stage
-from validatord.store import clients, migrations, submissions, validations
+from validatord.store import clients, keys, migrations, submissions, validations
 from validatord.store.database import Database
+from validatord.store.keys import Scope
 
 _CLIENT = "demo"
 _SUBMISSION = "sample"
@@ -90,7 +91,7 @@ async def run_demo(console: Console, *, folder: Path, hold: Path | None = None) 
         await raise_curtain(console, stage)
         shown = await _verify_sample(console, stage)
         if hold is not None:
-            _tell_where(console, stage)
+            _tell_where(console, stage, await _make_key(stage))
             await _hold(hold)
     finally:
         await stage.stop()
@@ -275,8 +276,19 @@ def _show_savings(console: Console, paid: int, addresses: int) -> None:
     )
 
 
-def _tell_where(console: Console, stage: Stage) -> None:
+async def _make_key(stage: Stage) -> str:
+    """Make a key that opens the console, for this demo alone."""
+    database = await Database.open(stage.dsn, pool_size=1)
+    try:
+        return (await keys.create_key(database, _CLIENT, [Scope.ADMIN], label="make demo")).text
+    finally:
+        await database.aclose()
+
+
+def _tell_where(console: Console, stage: Stage, key: str) -> None:
     sandbox, daemon = stage.sandbox_process, stage.daemon_process
+    console.print(f"\nthe console: [bold]{stage.web_url}/console/[/]", highlight=False)
+    console.print(f"log in with: [bold]{key}[/]", highlight=False)
     console.print(f"\nleft running in {stage.folder}; to end all of it: kill {os.getpid()}", highlight=False)
     console.print(f"  database   {stage.dsn}", highlight=False)
     console.print(f"  redis      {stage.redis_url}", highlight=False)

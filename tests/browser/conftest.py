@@ -2,11 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.browser.world import World
 from tests.services import open_state_dir
@@ -68,13 +68,22 @@ def state(browser: Browser, world: World) -> Any:
 Visit = Callable[..., Page]
 
 
+def _is_bad(said: ConsoleMessage, expected: Sequence[str]) -> bool:
+    return said.type == "error" and not any(part in said.text for part in expected)
+
+
 @pytest.fixture
 def visit(browser: Browser, world: World, state: Any) -> Iterator[Visit]:
-    """Open a page as the operator; whatever the page complains of, or asks elsewhere, fails the test."""
+    """Open a page as the operator; whatever the browser complains of, or asks elsewhere, fails the test.
+
+    `refused` are the HTTP statuses of refusals the test brings about on purpose.
+    """
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 
-    def open_page(path: str = "/console/", *, is_known: bool = True, **options: Any) -> Page:
+    def open_page(
+        path: str = "/console/", *, is_known: bool = True, refused: Sequence[int] = (), **options: Any
+    ) -> Page:
         kept = {"storage_state": state} if is_known else {}
         context = browser.new_context(
             base_url=world.url, locale="en-GB", timezone_id="Europe/Berlin", **kept, **options
@@ -84,7 +93,8 @@ def visit(browser: Browser, world: World, state: Any) -> Iterator[Visit]:
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(f"{path}: {error}"))
         page.on("dialog", lambda dialog: complaints.append(f"{path}: {dialog.message}"))
-        page.on("console", lambda said: complaints.append(f"{path}: {said.text}") if said.type == "error" else None)
+        expected = tuple(f"the server responded with a status of {code} " for code in refused)
+        page.on("console", lambda said: complaints.append(f"{path}: {said.text}") if _is_bad(said, expected) else None)
         page.on(
             "request",
             lambda asked: None if asked.url.startswith((world.url, "blob:")) else complaints.append(asked.url),

@@ -12,7 +12,7 @@ from tests.services import open_state_dir
 
 _FOLDER = Path(__file__).parents[2] / "docs" / "img"
 _LARGEST = 150 * 1024
-_WIDE, _PHONE = {"width": 1200, "height": 860}, {"width": 390, "height": 844}
+_WIDE, _PHONE = {"width": 1080, "height": 720}, {"width": 390, "height": 844}
 
 
 def main() -> None:
