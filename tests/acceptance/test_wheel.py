@@ -46,7 +46,9 @@ def test_what_is_in_it(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     shipped = [path.relative_to(ROOT) for folder in ("sql", "config") for path in (ROOT / folder).rglob("*.*")]
     inside = [
-        path.relative_to(ROOT) for path in (ROOT / "validatord").rglob("*") if path.suffix in {".py", ".toml", ".pem", ".html", ".css", ".js", ".svg", ".txt"}
+        path.relative_to(ROOT)
+        for path in (ROOT / "validatord").rglob("*")
+        if path.suffix in {".py", ".toml", ".pem", ".html", ".css", ".js", ".svg", ".txt"}
     ]
 
     assert [path for path in shipped if f"validatord/_data/{path}" not in names] == []
