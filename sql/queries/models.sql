@@ -65,3 +65,11 @@ SELECT
 FROM email_events AS e
 WHERE lower(e.email) = ANY ($1::text[]) AND e.event_at < now()
 GROUP BY lower(e.email);
+
+-- load_evidence --
+-- The newest verdict of our own on each address, with what is known of its domain.
+SELECT DISTINCT ON (v.email) v.*, d.provider_key, d.spf, d.dmarc, d.is_redundant, d.health_checked_at
+FROM email_validation AS v
+LEFT JOIN domain_cache AS d ON v.domain = d.domain
+WHERE v.email = ANY ($1::text[]) AND v.source IN ('probe', 'dns')
+ORDER BY v.email, v.checked_at DESC;

@@ -21,13 +21,12 @@ from validatord.learning.evaluate import evaluate as judge_model
 from validatord.learning.evaluate import write_report
 from validatord.learning.judge import Judgement, list_objections
 from validatord.learning.observe import Span, Tell, be_silent, find_facts
-from validatord.mail.request import DomainFacts
 from validatord.mail.track_record import TrackRecord
 from validatord.rules import features, model_file
 from validatord.rules.features import Evidence
 from validatord.rules.model import Model
 from validatord.rules.model_file import MOST_BYTES, Spans
-from validatord.store import domains, models, validations
+from validatord.store import models
 from validatord.store.database import Database
 from validatord.store.models import StoredModel
 
@@ -257,18 +256,17 @@ def _tell_record(record: TrackRecord) -> None:
 
 
 async def _gather(database: Database, address: str, found: Model) -> tuple[str, Evidence]:
-    stored = await validations.find(database, address)
+    stored = (await models.load_evidence(database, [address])).get(address)
     if stored is None:
-        raise ConfigurationError([f"nothing is known of {address}; try: validatord check {address}"])
+        raise ConfigurationError([f"nothing was verified of {address}; try: validatord check {address}"])
     facts = find_facts(stored.finding)
     if facts is None:
         return str(stored.finding.status), Evidence("")
-    local_part = stored.email.rpartition("@")[0]
-    domain = (await domains.load_facts(database, [stored.domain])).get(stored.domain, DomainFacts(stored.domain))
-    mailboxes = [(stored.email, stored.domain)]
+    mailboxes = [(stored.email, stored.domain.domain)]
     record = (await models.load_track_records(database, mailboxes, found.half_life))[stored.email]
     finding = replace(stored.finding, score_facts=facts)
-    return facts.verdict.status.value, features.gather(local_part, finding, domain, record)
+    local_part = stored.email.rpartition("@")[0]
+    return facts.verdict.status.value, features.gather(local_part, finding, stored.domain, record)
 
 
 async def _choose(database: Database, number: int | None) -> StoredModel:

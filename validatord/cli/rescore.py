@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from validatord.cli.session import Session
 from validatord.cli.showing import Person
+from validatord.rules import model_file
 from validatord.rules.risk import RiskLists
 from validatord.settings import Settings
-from validatord.store import rescoring
+from validatord.store import models, rescoring
 from validatord.store.database import Database
 from validatord.verification.rescore import Changes, Rules, rescore_requests, rescore_validations
 
@@ -22,9 +24,12 @@ from validatord.verification.rescore import Changes, Rules, rescore_requests, re
 @click.option("--apply", "is_applied", is_flag=True, help="Write the new scores; without it nothing is changed.")
 @click.option("--with-lists", is_flag=True, help="Flags by today's risk lists, not as they were.")
 @click.option("--with-events", is_flag=True, help="What campaigns told weighed as of now, not as it was.")
+@click.option("--with-model", is_flag=True, help="What the model in force gives, or none; see: validatord model.")
 @click.option("--json", "is_json", is_flag=True, help="The report as JSON.")
 @click.pass_obj
-def rescore(session: Session, *, is_applied: bool, with_lists: bool, with_events: bool, is_json: bool) -> None:
+def rescore(
+    session: Session, *, is_applied: bool, with_lists: bool, with_events: bool, with_model: bool, is_json: bool
+) -> None:
     """Compute every score again from stored evidence, without a packet, and report what changes.
 
     It may be stopped at any time and run again: what is done is done, and doing it twice changes nothing more.
@@ -33,7 +38,8 @@ def rescore(session: Session, *, is_applied: bool, with_lists: bool, with_events
 
     async def run() -> dict[str, Changes]:
         async with session.stores() as stores:
-            return await _rescore(stores.database, rules)
+            wanted = await _take_model(stores.database, rules) if with_model else rules
+            return await _rescore(stores.database, wanted)
 
     found = asyncio.run(run())
     if is_json:
@@ -51,6 +57,12 @@ def _make_rules(settings: Settings, *, is_applied: bool, with_lists: bool, with_
         weigh_at=datetime.now(UTC) if with_events else None,
         is_applied=is_applied,
     )
+
+
+async def _take_model(database: Database, rules: Rules) -> Rules:
+    stored = await models.get_active(database)
+    model = model_file.read(stored.document, f"model {stored.id}").to_model() if stored is not None else None
+    return replace(rules, asks_model=True, model=model)
 
 
 async def _rescore(database: Database, rules: Rules) -> dict[str, Changes]:

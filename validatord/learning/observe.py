@@ -18,7 +18,7 @@ from validatord.rules.model_file import STATUSES, Spans
 from validatord.settings import Settings
 from validatord.store import learning
 from validatord.store.database import Database
-from validatord.store.learning import StoredVerdict
+from validatord.store.models import StoredVerdict
 
 _REQUESTS_AT_ONCE = 20_000
 _PAGE = 2_000

@@ -99,9 +99,12 @@ class Model:
     sections: Mapping[str, Section]
 
     def predict(self, status: str, evidence: Evidence) -> float | None:
-        """Return the probability that mail would arrive; None: the model says nothing about this status."""
+        """Return the probability that mail would arrive; None: the model says nothing about this status.
+
+        To a thousandth: what is finer changes with every hour that the track record ages, and means nothing.
+        """
         section = self.sections.get(status)
-        return section.predict(measure(evidence)) if section is not None else None
+        return round(section.predict(measure(evidence)), 3) if section is not None else None
 
     def explain(self, status: str, evidence: Evidence) -> list[Contribution]:
         """Return what moved the probability, strongest first; empty where the model says nothing."""

@@ -29,7 +29,7 @@ def facts_to_json(facts: ScoreFacts) -> dict[str, Any]:
     if facts.past != NO_PAST:
         found["past"] = {name: value for name in _PAST if (value := getattr(facts.past, name))}
     if facts.chance is not None:
-        found["chance"] = round(facts.chance, 6)
+        found["chance"] = facts.chance
     if facts.opinion is not None:
         found["opinion"] = asdict(facts.opinion)
     return found

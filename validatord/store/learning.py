@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from validatord.mail.request import DomainFacts, Finding
-from validatord.store import queries, rows
+from validatord.store import models, queries
 from validatord.store.database import Database
+from validatord.store.models import StoredVerdict
 
 _SQL = queries.load("learning")
 
@@ -21,16 +21,6 @@ class Page:
     first: str
     last: str
     verdicts: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredVerdict:
-    """A verdict, and what is known of its domain now."""
-
-    email: str
-    checked_at: datetime
-    finding: Finding
-    domain: DomainFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +44,7 @@ async def find_page(database: Database, after: str, size: int) -> Page | None:
 async def load_page(database: Database, page: Page, since: datetime, until: datetime) -> list[StoredVerdict]:
     """Return the undecided verdicts of a page made after `since` and not after `until`, one per address."""
     found = await database.fetch(_SQL["load_page"], page.first, page.last, since, until)
-    return [_verdict_of(row) for row in found]
+    return [models.verdict_of(row) for row in found]
 
 
 async def load_events(
@@ -105,15 +95,3 @@ async def count_list_news(database: Database, after: int, last: int, window: tim
     """Return the news of lists, as far as their requests lie in a range of numbers."""
     found = await database.fetch(_SQL["count_list_news"], after, last, window)
     return [ListNews(row["submission_id"], row["status"], row["mailboxes"], row["with_news"]) for row in found]
-
-
-def _verdict_of(row: rows.Columns) -> StoredVerdict:
-    domain = DomainFacts(
-        domain=row["domain"],
-        provider_key=row["provider_key"] or "",
-        spf=row["spf"],
-        dmarc=row["dmarc"],
-        is_redundant=row["is_redundant"],
-        health_checked_at=row["health_checked_at"],
-    )
-    return StoredVerdict(row["email"], row["checked_at"], rows.finding_of(row), domain)

@@ -1,10 +1,12 @@
 """Models (`models`): documents with a hash of their own, at most one of them applied."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from validatord.mail.request import DomainFacts, Finding
 from validatord.mail.track_record import TrackRecord
-from validatord.store import queries
+from validatord.store import queries, rows
 from validatord.store.database import Database, Queryable
 from validatord.store.rows import Columns
 
@@ -23,6 +25,16 @@ class StoredModel:
     created_at: datetime
     is_active: bool
     activated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVerdict:
+    """A verdict, and what is known of its domain now."""
+
+    email: str
+    checked_at: datetime
+    finding: Finding
+    domain: DomainFacts
 
 
 async def add(database: Database, document: str, model_hash: str, trained_at: datetime, origin: str) -> int:
@@ -90,6 +102,13 @@ async def load_track_records(
     }
 
 
+async def load_evidence(database: Database, emails: Sequence[str]) -> dict[str, StoredVerdict]:
+    """Return the newest verdict of our own on each address that has one."""
+    if not emails:
+        return {}
+    return {row["email"]: verdict_of(row) for row in await database.fetch(_SQL["load_evidence"], list(emails))}
+
+
 def _model_of(row: Columns) -> StoredModel:
     return StoredModel(
         id=row["id"],
@@ -101,3 +120,16 @@ def _model_of(row: Columns) -> StoredModel:
         is_active=row["is_active"],
         activated_at=row["activated_at"],
     )
+
+
+def verdict_of(row: Columns) -> StoredVerdict:
+    """Read a row of `email_validation`, joined with `domain_cache`."""
+    domain = DomainFacts(
+        domain=row["domain"],
+        provider_key=row["provider_key"] or "",
+        spf=row["spf"],
+        dmarc=row["dmarc"],
+        is_redundant=row["is_redundant"],
+        health_checked_at=row["health_checked_at"],
+    )
+    return StoredVerdict(row["email"], row["checked_at"], rows.finding_of(row), domain)

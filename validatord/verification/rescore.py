@@ -1,8 +1,8 @@
 """Scoring again what is finished, from stored evidence: no packet, no look-up.
 
-Weights and thresholds are today's. With `lists` flags are today's, too, and with `events` what campaigns told is
-weighed anew; else both are as they were when the verdict was made. A page is written as a whole or not at all, and
-doing it twice changes nothing more, so it may be stopped anywhere.
+Weights and thresholds are today's. With `lists` flags are today's, too, with `events` what campaigns told is weighed
+anew, and with `model` the model in force is asked; else all three are as they were when the verdict was made. A page
+is written as a whole or not at all, and doing it twice changes nothing more, so it may be stopped anywhere.
 """
 
 from collections import Counter
@@ -14,10 +14,12 @@ from typing import Any
 from validatord.mail.address import Mailbox
 from validatord.mail.request import Finding, Flags, History, ScoreFacts
 from validatord.rules import history, score
+from validatord.rules.model import Model
 from validatord.settings import Settings
 from validatord.store import events, rescoring
 from validatord.store.database import Database
 from validatord.store.rescoring import Rescored, Scored
+from validatord.verification.chances import find_chances
 
 _PAGE = 500
 _MOST_EXAMPLES = 5
@@ -25,11 +27,16 @@ _MOST_EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """By what is scored: settings, whose flags (None: the stored ones), and when events are weighed (None: not)."""
+    """By what is scored: settings, whose flags (None: the stored ones), and when events are weighed (None: not).
+
+    `asks_model`: what the model gave is given anew by `model`, or taken away where there is none.
+    """
 
     settings: Settings
     flags_of: Callable[[Mailbox], Flags] | None = None
     weigh_at: datetime | None = None
+    asks_model: bool = False
+    model: Model | None = None
     is_applied: bool = False
 
 
@@ -98,6 +105,9 @@ async def _do_page(database: Database, page: Sequence[Scored], rules: Rules, cha
     histories: Mapping[str, History] = {}
     if rules.weigh_at is not None:
         histories = await events.load_histories(database, [row.email for row in page if row.email])
+    chances: Mapping[str, float] = {}
+    if rules.model is not None:
+        chances = await find_chances(database, rules.model, [(row.email, row.finding.score_facts) for row in page])
     found: list[Rescored] = []
     for row in page:
         changes.examined += 1
@@ -105,7 +115,10 @@ async def _do_page(database: Database, page: Sequence[Scored], rules: Rules, cha
         if facts is None:
             changes.without_evidence += 1
             continue
-        finding = score.apply(row.finding, find_facts(row, facts, histories, rules), rules.settings.score)
+        facts = find_facts(row, facts, histories, rules)
+        if rules.asks_model:
+            facts = replace(facts, chance=chances.get(row.email))
+        finding = score.apply(row.finding, facts, rules.settings.score)
         if _differs(row.finding, finding):
             found.append(Rescored(row, finding))
             changes.note(row.finding, finding, row.email)

@@ -29,8 +29,8 @@ def test_bounces_of_the_domain_lower_the_probability() -> None:
     model = make_model()
     dead, alive = model.predict("accept_all", _DOMAIN_BOUNCED), model.predict("accept_all", _DOMAIN_ALIVE)
 
-    assert dead == pytest.approx(sigmoid(1.0 - math.log(10 / 2)))
-    assert alive == pytest.approx(sigmoid(1.0 - math.log(1 / 11)))
+    assert dead == round(sigmoid(1.0 - math.log(10 / 2)), 3)
+    assert alive == round(sigmoid(1.0 - math.log(1 / 11)), 3)
 
 
 def test_other_statuses_are_left_alone() -> None:

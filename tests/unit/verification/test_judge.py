@@ -217,7 +217,7 @@ def test_the_model_is_asked_with_the_provider_found() -> None:
     finding = judge.judge(visit, probe, tools(model=_model())).finished[0].finding
 
     assert finding.score_facts is not None
-    assert finding.score_facts.chance == pytest.approx(0.7311, abs=1e-4)
+    assert finding.score_facts.chance == 0.731
 
 
 def test_without_a_model_or_a_record_the_rules_speak() -> None:
