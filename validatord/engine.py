@@ -20,9 +20,11 @@ from validatord.lookup.resolver import Resolver
 from validatord.loops.active_model import ActiveModel
 from validatord.loops.dispatcher import Dispatcher, Hands
 from validatord.loops.housekeeper import Housekeeper
+from validatord.loops.learner import Learner
 from validatord.loops.loop import Loop
 from validatord.loops.node import Node
 from validatord.loops.pauses import Pauses
+from validatord.loops.rechecker import Rechecker
 from validatord.pacing.book import LaneBook
 from validatord.rules import policy
 from validatord.rules.policy import ClientPolicy
@@ -37,6 +39,7 @@ from validatord.verification.visit import Visitor
 _SNAPSHOT_SECONDS = 30.0
 _POLICY_SECONDS = 15.0
 _HOUSEKEEPER_SECONDS = 3600.0
+_LEARNER_SECONDS = 21_600.0
 _POOL_SECONDS = 1.0
 _LOCK_SECONDS = 0.5
 _PAUSES_SECONDS = 30.0  # in case a notification was lost
@@ -233,6 +236,8 @@ class Engine:
             return 0
 
         housekeeper = Housekeeper(self.database, self.snapshot)
+        rechecker = Rechecker(self.database, self.snapshot, self.clock)
+        learner = Learner(self.database, self.snapshot, self.suggester)
         plans: dict[str, tuple[Callable[[], Coroutine[Any, Any, int]], Callable[[], float]]] = {
             "node lock": (node.keep_lock, lambda: _LOCK_SECONDS),
             "dispatcher": (dispatcher.run_once, lambda: self._seconds("dispatch_interval")),
@@ -245,6 +250,8 @@ class Engine:
             "steering": (self._steer, lambda: _STEERING_SECONDS),
             "model": (self._model.run_once, lambda: _POLICY_SECONDS),
             "housekeeper": (housekeeper.run_once, lambda: _HOUSEKEEPER_SECONDS),
+            "rechecker": (rechecker.run_once, lambda: self._seconds("recheck", "history")),
+            "learner": (learner.run_once, lambda: _LEARNER_SECONDS),
         }
         return {name: Loop(name, work, self.clock, interval_seconds=every) for name, (work, every) in plans.items()}
 
@@ -270,8 +277,8 @@ class Engine:
             event.clear()
             running.loops[loop_name].wake()
 
-    def _seconds(self, name: str) -> float:
-        interval: timedelta = getattr(self.snapshot().store, name)
+    def _seconds(self, name: str, section: str = "store") -> float:
+        interval: timedelta = getattr(getattr(self.snapshot(), section), name)
         return interval.total_seconds()
 
     # --- what the loops do ---------------------------------------------------------------------

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from validatord.settings_types import Duration, DurationOrZero, Section
+from validatord.settings_types import Duration, Section
 
 
 class HistorySettings(Section):
@@ -24,7 +24,6 @@ class HistorySettings(Section):
     domain_events: int = Field(
         default=20, ge=1, description="A domain of which less was told lately says nothing about its mailboxes."
     )
-    recheck: DurationOrZero = Field(
-        default=timedelta(minutes=1),
-        description="How often verdicts written beside a bounce are looked at again; 0s: never.",
+    recheck: Duration = Field(
+        default=timedelta(minutes=1), description="How often verdicts written beside a bounce are looked at again."
     )

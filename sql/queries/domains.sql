@@ -55,3 +55,17 @@ ON CONFLICT (domain) DO UPDATE SET
     accept_all_until = excluded.accept_all_until,
     accept_all_seen = excluded.accept_all_seen,
     accept_all_seen_at = excluded.accept_all_seen_at;
+
+-- count_validations --
+-- About how many verdicts there are, as PostgreSQL's statistics have it.
+SELECT greatest(c.reltuples, 0)::double precision AS validations FROM pg_class AS c
+WHERE c.oid = 'email_validation'::regclass;
+
+-- find_frequent --
+-- The domains most valid mailboxes are at, by a sample of the verdicts (percent).
+SELECT v.domain FROM email_validation AS v TABLESAMPLE SYSTEM ($3)
+WHERE v.status = 'valid'
+GROUP BY v.domain
+HAVING count(*) >= greatest(1, $1::integer * $3::double precision / 100)
+ORDER BY count(*) DESC, v.domain
+LIMIT $2;

@@ -37,6 +37,7 @@ _HOMES = {
     "config": "config",
     "demo": "service",
     "doctor": "doctor",
+    "events": "events",
     "explain": "ledger",
     "export": "export",
     "forget": "forget",

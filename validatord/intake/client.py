@@ -145,8 +145,8 @@ async def record_events(
 ) -> int:
     """Tell what campaigns met, and return how many events were sent.
 
-    An event has `email`, `event_type` (hard_bounce, soft_bounce, open, reply), and may have `event_at`
-    (an aware datetime; now, if left out) and `campaign_id` (a UUID).
+    An event has `email`, `event_type` (hard_bounce, soft_bounce, open, click, reply, complaint), and may have
+    `event_at` (an aware datetime; now, if left out) and `campaign_id` (a UUID).
     """
     jobs = _make_events(events, queue)
     sent, _ = await _send_all(redis, jobs, queue=queue, is_confirmed=False, patience=patience)

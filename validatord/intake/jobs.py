@@ -17,10 +17,10 @@ from loguru import logger
 from validatord import metrics
 from validatord.clock import Clock
 from validatord.errors import StoreAway
-from validatord.intake import wire
+from validatord.intake import events, wire
 from validatord.intake.submit import Submitter
 from validatord.logs import Seldom
-from validatord.store import events, rejected
+from validatord.store import rejected
 from validatord.store.database import Database
 
 # Less than arq's own limit, which would end the job and with it the chunk.
@@ -53,6 +53,7 @@ class Jobs:
         self.counts = Counts()
         self._database = database
         self._submitter = submitter
+        self._clock = clock
         self._away = away
         self._trouble = Seldom(clock)
 
@@ -72,7 +73,8 @@ class Jobs:
         """Keep what campaigns told."""
         sent_at = context.get("enqueue_time")
         received_at = sent_at.astimezone(UTC) if isinstance(sent_at, datetime) else datetime.now(UTC)
-        return await self._settle(context, "record_events", data, self._keep_events(arguments, received_at))
+        job_id = str(context["job_id"])
+        return await self._settle(context, "record_events", data, self._keep_events(job_id, arguments, received_at))
 
     async def reject(self, context: Mapping[str, Any], function: str, reason: str, data: bytes) -> Answer:
         """Keep a job that could not be read, for a person to look at."""
@@ -92,11 +94,17 @@ class Jobs:
         self.counts.added += result.added
         return {"added": result.added, "known": result.known, "answered": result.answered}
 
-    async def _keep_events(self, arguments: Arguments, received_at: datetime) -> Answer:
-        found = wire.read_events(arguments, received_at)
-        added = await events.add_events(self._database, found)
-        self.counts.events += len(found)
-        return {"added": added, "known": len(found) - added}
+    async def _keep_events(self, job_id: str, arguments: Arguments, received_at: datetime) -> Answer:
+        """Keep what can be read; what cannot is kept apart for a person to look at."""
+        reading = wire.read_events(arguments, received_at)
+        settings, now = self._submitter.rules.settings, self._clock.now()
+        found = await events.record_events(self._database, reading.events, settings, now)
+        self.counts.events += len(reading.events)
+        if reading.problems:
+            left_out = f"{len(reading.problems)} of {len(arguments['events'])} events left out: "
+            bad = "\n".join(reading.problems).encode()
+            await self.store_rejection(job_id, "record_events", left_out + reading.problems[0], bad)
+        return {"added": found.added, "known": found.known, "rejudged": found.rejudged}
 
     async def _refuse(self, reason: str) -> Answer:
         raise wire.Unreadable(reason)

@@ -54,7 +54,7 @@ def read_addresses(stream: Readable, *, column: str = "", name: str = "input") -
     Raises:
         ConfigurationError: `column` is named but not there.
     """
-    lines = enumerate(_decode_lines(stream), start=1)
+    lines = enumerate(decode_lines(stream), start=1)
     head = list(islice(((number, line) for number, line in lines if line.strip()), 1))
     if not head:
         return
@@ -76,7 +76,7 @@ class Head:
 
 def read_head(stream: Readable) -> Head:
     """Return what a list calls its columns, and the one that is taken unless another is named."""
-    line = next((line for line in _decode_lines(stream) if line.strip()), "")
+    line = next((line for line in decode_lines(stream) if line.strip()), "")
     layout = _guess_layout(line, "", "list")
     if not line.strip() or not layout.delimiter:
         return Head()
@@ -120,7 +120,7 @@ class _Layout:
     has_header: bool = False
 
 
-def _decode_lines(stream: Readable) -> Iterator[str]:
+def decode_lines(stream: Readable) -> Iterator[str]:
     """Yield lines without their ends; UTF-8 first, Windows-1252 for a line that is not."""
     first = stream.read(4)
     for bom, encoding in _BOMS:

@@ -13,14 +13,15 @@ from uuid import UUID
 import orjson
 
 from validatord.errors import ValidatordError
+from validatord.intake import events
+from validatord.intake.events import EventReading
 from validatord.mail.request import Priority
-from validatord.store.events import EVENT_TYPES, Event
 
 REJECT = "reject"
 MOST_ADDRESSES = 10_000
-MOST_EVENTS = 10_000
 _LONGEST_CLIENT, _LONGEST_SUBMISSION = 100, 200  # as in the ledger
 _LARGEST_INDEX = 2**31 - 1 - MOST_ADDRESSES
+_SHOWN_PROBLEMS = 5
 _KEPT = 2000  # bytes of a payload that are kept for a person to look at
 _CHUNK_KEYS = frozenset(
     {"client", "submission", "first_index", "addresses", "contact_ids", "priority", "expected", "campaign_at"}
@@ -107,25 +108,16 @@ def read_chunk(arguments: dict[str, Any], *, is_revalidation: bool = False) -> S
     )
 
 
-def read_events(arguments: dict[str, Any], received_at: datetime) -> list[Event]:
+def read_events(arguments: dict[str, Any], received_at: datetime) -> EventReading:
     """Read the arguments of `record_events`; an event without a time happened when the job was sent.
 
     Raises:
-        Unreadable: naming the event and member that is wrong.
+        Unreadable: there is no list, or no event in it that could be read.
     """
-    found: list[Event] = []
-    for place, event in enumerate(_read_list(arguments, "events", MOST_EVENTS)):
-        where = f"events[{place}]"
-        if not isinstance(event, dict):
-            raise Unreadable(f"{where}: is no object")
-        event = cast("dict[str, Any]", event)
-        kind = event.get("event_type")
-        if kind not in EVENT_TYPES:
-            raise Unreadable(f"{where}.event_type: is none of {', '.join(EVENT_TYPES)}")
-        at = _read_instant(event.get("event_at"), f"{where}.event_at") or received_at
-        campaign = _read_uuid(event.get("campaign_id"), f"{where}.campaign_id")
-        found.append(Event(_read_name(event, "email", 1000), str(kind), at, campaign))
-    return found
+    reading = events.read_events(_read_list(arguments, "events", events.MOST_EVENTS), received_at)
+    if reading.problems and not reading.events:
+        raise Unreadable("; ".join(reading.problems[:_SHOWN_PROBLEMS]))
+    return reading
 
 
 def _read_list(arguments: dict[str, Any], key: str, most: int) -> list[Any]:

@@ -40,7 +40,7 @@ def measure_slip(typed: str, meant: str, limit: float) -> float:
             if row > 1 and column > 1 and letter == meant[column - 2] != wanted == typed[row - 2]:
                 best = min(best, before[column - 2] + _HALF)
             current.append(best)
-        if min(current) > limit:
+        if min(current) > limit < min(above):  # the row above counts: two letters may be the wrong way round
             return float("inf")
         before, above = above, current
     return above[width] if above[width] <= limit else float("inf")

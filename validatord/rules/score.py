@@ -149,9 +149,10 @@ def _find_refusal(verdict: Verdict, weights: ScoreSettings) -> Contribution:
 def _settle(facts: ScoreFacts, weights: ScoreSettings) -> tuple[Status, Reason]:
     """Return what the verdict becomes; a bounce or complaint counts that much until its weight has faded."""
     verdict, past = facts.verdict, facts.past
-    if verdict.status in _ACCEPTED and facts.opinion is None:
-        if facts.flags.is_disposable:
+    if verdict.status in _ACCEPTED:
+        if facts.flags.is_disposable and facts.opinion is None:
             return Status.RISKY, Reason.DISPOSABLE
+        # Whoever said that the mailbox takes mail: the mail came back.
         if weights.hard_bounce * past.hard_bounce <= _OVERRIDING:
             return Status.RISKY, Reason.HARD_BOUNCE
         if weights.complaint * past.complaint <= _OVERRIDING:

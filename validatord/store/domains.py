@@ -9,6 +9,7 @@ from validatord.store.database import Database, Queryable
 
 _SQL = queries.load("domains")
 _COLUMNS = 20
+_SAMPLED_VALIDATIONS = 500_000
 
 
 async def load_facts(source: Database | Queryable, domains: Sequence[str]) -> dict[str, DomainFacts]:
@@ -24,6 +25,13 @@ async def load_mails(source: Database | Queryable, domains: Iterable[str]) -> di
     wanted = sorted(domains)
     found = await source.fetch(_SQL["load_mails"], wanted) if wanted else []
     return {row["domain"]: DomainMail(row["has_mx"], tuple(row["mx_hosts"])) for row in found}
+
+
+async def find_frequent(database: Database, least: int, most: int) -> list[str]:
+    """Return the domains at which at least so many mailboxes are valid, most frequent first; a sample says it, too."""
+    validations = await database.fetch_value(_SQL["count_validations"])
+    percent = min(100.0, 100.0 * _SAMPLED_VALIDATIONS / max(1.0, validations))
+    return [row["domain"] for row in await database.fetch(_SQL["find_frequent"], least, most, percent)]
 
 
 async def save_facts(connection: Queryable, facts: Sequence[DomainFacts]) -> None:

@@ -161,6 +161,15 @@ def test_bad_chunks(changes: dict[str, Any], problem: str) -> None:
     assert problem in str(caught.value)
 
 
+def test_good_events_stand_beside_bad_ones() -> None:
+    """One bad event costs nothing but itself, and is named by its place."""
+    good = {"email": "A@EXAMPLE.com", "event_type": "click"}
+    found = wire.read_events({"events": [good, {**good, "email": 5}, good, {**good, "event_type": "sent"}]}, NOW)
+
+    assert [event.email for event in found.events] == ["A@example.com", "A@example.com"]
+    assert [problem.split(":")[0] for problem in found.problems] == ["events[1].email", "events[3].event_type"]
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
@@ -193,18 +202,24 @@ def test_events() -> None:
         NOW,
     )
 
-    assert [event.event_at for event in found] == [NOW, datetime(2026, 4, 1, 10, tzinfo=UTC)]
+    assert found.problems == []
+    assert [event.event_at for event in found.events] == [NOW, datetime(2026, 4, 1, 10, tzinfo=UTC)]
 
 
 @pytest.mark.parametrize(
     ("event", "problem"),
     [
         (5, "events[0]: is no object"),
-        ({"email": "a", "event_type": "bounce"}, "events[0].event_type"),
+        ({"email": "a@example.com", "event_type": "bounce"}, "events[0].event_type"),
         ({"event_type": "open"}, "email: must be a text"),
-        ({"email": "a", "event_type": "open", "event_at": "2026-04-01T12:00:00"}, "events[0].event_at"),
-        ({"email": "a", "event_type": "open", "event_at": "0001-01-01T00:00:00+14:00"}, "events[0].event_at"),
-        ({"email": "a", "event_type": "open", "campaign_id": "x"}, "events[0].campaign_id"),
+        ({"email": "a", "event_type": "open"}, "events[0].email: There is no @"),
+        ({"email": "a@example.com", "event_type": "open", "event_at": "2036-01-01T00:00:00Z"}, "lies in the future"),
+        ({"email": "a@example.com", "event_type": "open", "event_at": "2026-04-01T12:00:00"}, "events[0].event_at"),
+        (
+            {"email": "a@example.com", "event_type": "open", "event_at": "0001-01-01T00:00:00+14:00"},
+            "events[0].event_at",
+        ),
+        ({"email": "a@example.com", "event_type": "open", "campaign_id": "x"}, "events[0].campaign_id"),
     ],
 )
 def test_bad_events(event: Any, problem: str) -> None:
