@@ -34,6 +34,7 @@ from validatord.store import clients, lanes, leases, nodes, records, steering
 from validatord.store.database import Database
 from validatord.verification.context import Tools
 from validatord.verification.outfit import Place, Prepared, build_tools, put_in_force
+from validatord.verification.tally import Tally
 from validatord.verification.visit import Visitor
 
 _SNAPSHOT_SECONDS = 30.0
@@ -201,6 +202,8 @@ class Engine:
             find_model=lambda: self._model.current,
         )
         tools = await build_tools(settings, resolver, place)
+        tally = Tally(self.clock, lambda: self.snapshot().store.metrics_log_every)
+        tools.recorder.listeners.append(tally.hear)
         visitor = Visitor(tools)
         dispatcher = self._build_dispatcher(node, visitor)
         node.visited = dispatcher.active.keys
