@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from loguru import logger
 
-from validatord import __version__, metrics
+from validatord import __version__, metrics, settings_text
 from validatord.clock import SystemClock
 from validatord.engine import Engine
 from validatord.errors import NodeTaken, StoreAway
@@ -232,7 +232,13 @@ class Daemon:
 
 
 def _set_up_logs(settings: Settings) -> None:
-    set_up_logs(level=settings.service.log_level, form=settings.service.log_format)
+    service = settings.service
+    set_up_logs(
+        level=service.log_level,
+        form=service.log_format,
+        secrets=settings_text.list_secrets(settings),
+        is_address_masked=service.is_address_masked,
+    )
 
 
 def _spare_the_collector() -> None:

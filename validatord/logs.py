@@ -2,15 +2,20 @@
 
 House rule: the message is constant and values are bound fields (`logger.bind(domain=…).info("visit done")`),
 because loguru formats messages and remote text must never be a format string. Addresses of people do not
-appear at INFO or above except through `mask`.
+appear at INFO or above except through `mask`. Before a line is written, every secret the settings know is taken
+out of it, and the local part of every address unless the settings want it whole: traces and libraries know no
+house rules.
 """
 
 import json
 import logging
+import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote, unquote
 
 from loguru import logger
 
@@ -22,18 +27,68 @@ if TYPE_CHECKING:
 # They log arguments, requests and queries, that is addresses, at INFO.
 _TALKATIVE = ("arq", "aiohttp", "asyncio", "asyncpg", "mail.log", "redis")
 _LONGEST_VALUE = 2000
+_SHORTEST_SECRET = 4  # a shorter one is no secret, and would take half of every line away
+_ADDRESS = re.compile(r"""([^\s"'<>(),;:=\\\[\]{}@/*]+)@((?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]{2,})""")
 
 
-def set_up_logs(*, level: str = "INFO", form: Literal["text", "json"] = "text") -> None:
+def set_up_logs(
+    *,
+    level: str = "INFO",
+    form: Literal["text", "json"] = "text",
+    secrets: Iterable[str] = (),
+    is_address_masked: bool = True,
+) -> None:
     """Send everything of at least `level` to stderr, and nothing anywhere else; may be called again."""
     render = _render_json if form == "json" else _render_text
+    redact = make_redactor(secrets, is_address_masked=is_address_masked)
+    sys.excepthook = _log_unhandled
     logger.remove()
-    logger.add(_make_sink(render), level=level, format="{message}", diagnose=False, backtrace=False, catch=False)
+    logger.add(
+        _make_sink(lambda record: redact(render(record))),
+        level=level,
+        format="{message}",
+        diagnose=False,
+        backtrace=False,
+        catch=False,
+    )
     logging.basicConfig(handlers=[_Router()], level=logging.WARNING, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     # While PostgreSQL is away it says with a trace, again and again, what the loops say in a line.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
+
+
+def make_redactor(secrets: Iterable[str], *, is_address_masked: bool) -> Callable[[str], str]:
+    """Return what takes secrets, and the local parts of addresses if asked for, out of a line."""
+    forms = {form for secret in secrets if len(secret) >= _SHORTEST_SECRET for form in _list_forms(secret)}
+    # The longest first: a URL before the password within it.
+    known = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
+
+    def redact(line: str) -> str:
+        if known is not None:
+            line = known.sub("***", line)
+        return _ADDRESS.sub(_mask_match, line) if is_address_masked and "@" in line else line
+
+    return redact
+
+
+def _list_forms(secret: str) -> set[str]:
+    """Return a secret as it may stand in a line: itself, in JSON, in JSON within JSON, in a URL, escaped."""
+    in_json = json.dumps(secret)[1:-1]
+    return {
+        secret,
+        in_json,
+        json.dumps(in_json)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        quote(secret, safe=""),
+        unquote(secret),
+        repr(secret)[1:-1],
+        _escape(secret),
+    }
+
+
+def _mask_match(found: re.Match[str]) -> str:
+    return f"{found[1][:1]}***@{found[2]}"
 
 
 def mask(address: str) -> str:
@@ -65,6 +120,14 @@ class Seldom:
         """Return how often `is_due` said no since this was last asked."""
         count, self._left_out = self._left_out, 0
         return count
+
+
+def _log_unhandled(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What nobody caught is an event like any other, on its way through the redaction."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        logger.opt(exception=(kind, error, trace)).critical("unhandled error; the process ends")
 
 
 class _Router(logging.Handler):

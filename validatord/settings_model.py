@@ -54,6 +54,10 @@ class ServiceSettings(Section):
     log_format: Literal["text", "json"] = Field(
         default="text", description="One line of text or one JSON object per event; also read again at a reload."
     )
+    is_address_masked: bool = Field(
+        default=True,
+        description="Hide the local parts of addresses in the log, traces included; also read again at a reload.",
+    )
     stop_grace: DurationOrZero = Field(
         default=timedelta(seconds=6),
         description="How long running visits may finish at a stop; also read again at a reload.",

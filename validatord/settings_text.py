@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import cast
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -55,6 +56,22 @@ def describe(settings: Settings) -> str:
             table = section
         lines.append(f"{key} = {format_value(value)}")
     return "\n".join(lines) + "\n"
+
+
+def list_secrets(settings: Settings) -> list[str]:
+    """Return every secret that is set; of a URL its password as well."""
+    found: list[str] = []
+    for _, _, value in _walk(settings):
+        if isinstance(value, SecretStr) and (text := value.get_secret_value()):
+            found += [text, *([password] if (password := _find_password(text)) else [])]
+    return found
+
+
+def _find_password(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""
 
 
 def format_value(value: object) -> str:

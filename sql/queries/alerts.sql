@@ -28,3 +28,15 @@ ON CONFLICT (node, name) DO UPDATE SET
 -- Put a message for the operator into the outbox.
 INSERT INTO outbox (kind, payload) VALUES ('alert', $1)
 RETURNING event_id;
+
+-- find_told --
+-- What became of a message: whether it still waits to be spread, and each of its deliveries.
+SELECT d.target, d.state, d.reason, d.attempts, w.url
+FROM deliveries AS d
+LEFT JOIN webhooks AS w ON d.webhook_id = w.id
+WHERE d.event_id = $1
+ORDER BY d.target;
+
+-- is_waiting --
+-- Whether a message still stands in the outbox.
+SELECT EXISTS (SELECT FROM outbox AS o WHERE o.event_id = $1);

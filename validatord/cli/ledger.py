@@ -1,12 +1,10 @@
-"""Commands about the ledger: submit, status, explain, migrate."""
+"""Commands about the ledger: submit, explain, migrate."""
 
 import asyncio
 import sys
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from validatord.cli.intake import Wanted, new_submission_name, submit_rows
 from validatord.cli.kinds import INSTANT
@@ -16,8 +14,6 @@ from validatord.intake.results import Results
 from validatord.mail.request import Priority
 from validatord.rules.explain import explain as explain_finding
 from validatord.rules.explain import list_exchanges
-from validatord.store import nodes, submissions
-from validatord.store.database import Database
 
 EXIT_BAD_ROWS = 1
 
@@ -48,48 +44,6 @@ def submit(session: Session, source: str, column: str, client: str, **given: Any
         return 0
 
     sys.exit(asyncio.run(run()))
-
-
-@click.command()
-@click.argument("submission", required=False)
-@click.option("--client", default="cli", show_default=True, help="Whose submission.")
-@click.pass_obj
-def status(session: Session, submission: str | None, client: str) -> None:
-    """Show how far a submission is, or the latest ones and who works on them."""
-
-    async def run() -> None:
-        async with session.stores() as stores:
-            await (_show_one(stores.database, client, submission) if submission else _show_all(stores.database))
-
-    asyncio.run(run())
-
-
-async def _show_all(database: Database) -> None:
-    console = Console()
-    running = await nodes.is_running(database)
-    console.print(f"running: {', '.join(running) or 'no daemon'}")
-    table = Table()
-    for name in ("client", "submission", "requests", "finished", "created"):
-        table.add_column(name, justify="right" if name in {"requests", "finished"} else "left")
-    for item in await submissions.list_submissions(database, 20):
-        created = item.created_at.isoformat(sep=" ", timespec="seconds")
-        table.add_row(item.client, item.submission, f"{item.requests:,}", f"{item.finished:,}", created)
-    console.print(table)
-
-
-async def _show_one(database: Database, client: str, submission: str) -> None:
-    progress = await (await Results.open(database, client)).get_progress(submission)
-    if progress is None:
-        click.echo(f"there is no submission {submission} of {client}", err=True)
-        sys.exit(2)
-    console = Console()
-    console.print(f"{progress.finished:,} of {progress.requests:,} finished")
-    for (outcome, reason), count in sorted(progress.by_reason.items()):
-        console.print(f"  {outcome:<12} {reason:<28} {count:>9,}")
-    for reason, count in sorted(progress.waiting.items()):
-        console.print(f"  {'waiting':<12} {reason:<28} {count:>9,}")
-    if progress.next_due is not None:
-        console.print(f"next due {progress.next_due.isoformat(sep=' ', timespec='seconds')}")
 
 
 @click.command()
@@ -129,4 +83,4 @@ def migrate(session: Session) -> None:
     asyncio.run(run())
 
 
-COMMANDS = (submit, status, explain, migrate)
+COMMANDS = (submit, explain, migrate)

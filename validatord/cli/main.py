@@ -31,6 +31,7 @@ Exit status:
 
 
 _HOMES = {
+    "alerts": "alerts",
     "bouncer": "bouncer",
     "check": "check",
     "clients": "clients",
@@ -51,7 +52,7 @@ _HOMES = {
     "rescore": "rescore",
     "sandbox": "service",
     "serve": "service",
-    "status": "ledger",
+    "status": "status",
     "submit": "ledger",
     "tools": "tools",
     "webhooks": "webhooks",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from validatord.logs import set_up_logs
 from validatord.settings import Settings, find_file, load_settings
+from validatord.settings_text import list_secrets
 from validatord.stores import Stores, open_stores
 
 
@@ -33,6 +34,6 @@ class Session:
     @asynccontextmanager
     async def stores(self) -> AsyncGenerator[Stores]:
         """Open the ledger for a command; logs only warnings, since a person is watching."""
-        set_up_logs(level="WARNING", form="text")
+        set_up_logs(level="WARNING", form="text", secrets=list_secrets(self.settings))
         async with open_stores(self.settings) as stores:
             yield stores

@@ -55,3 +55,27 @@ async def save_alerts(
 async def tell_operator(database: Database, message: Mapping[str, Any]) -> UUID:
     """Put a message for the operator into the outbox."""
     return await database.fetch_value(_SQL["tell_operator"], dict(message))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a message at one target; `said` is what was last heard there, empty if nothing was tried."""
+
+    target: str
+    state: str
+    said: str
+
+
+async def find_told(database: Database, event_id: UUID) -> list[Told] | None:
+    """Return what became of a message, target by target; None while nobody has taken it out of the outbox."""
+    if await database.fetch_value(_SQL["is_waiting"], event_id):
+        return None
+    rows = await database.fetch(_SQL["find_told"], event_id)
+    return [Told(row["target"], row["state"], _last_words(row["attempts"])) for row in rows]
+
+
+def _last_words(attempts: Sequence[Mapping[str, Any]]) -> str:
+    if not attempts:
+        return ""
+    last = attempts[-1]
+    return str(last.get("error") or last.get("excerpt") or last.get("http_status") or "")
