@@ -56,6 +56,8 @@ class Stage:
     dsn: str = ""
     redis_url: str = ""
     environment: dict[str, str] = field(default_factory=dict[str, str])  # of the daemon, beside this process's own
+    program: tuple[str, ...] = ("-m", "validatord")  # what Python runs as the daemon
+    output_path: Path | None = None  # where the daemon writes, if not to its log
     sandbox: SandboxAddress | None = None
     sandbox_process: asyncio.subprocess.Process | None = None
     bouncer_process: asyncio.subprocess.Process | None = None
@@ -172,11 +174,10 @@ class Stage:
         """Start the daemon and wait for nothing."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("VALIDATORD_")}
         environment["RUNTIME_DIRECTORY"] = str(self.folder)
-        with self.log_path.open("ab") as log:
+        with (self.output_path or self.log_path).open("ab") as log:
             self.daemon_process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "validatord",
+                *self.program,
                 "--config",
                 str(self.config_path),
                 "serve",
