@@ -180,7 +180,7 @@ async def test_f25_the_clock_jumps(folder: Path, dsn: str, offsets: Callable[[in
         wrong = await world.database.fetch_value(
             "SELECT max(abs(extract(epoch FROM checked_at - now()))) FROM requests WHERE checked_at IS NOT NULL"
         )
-        assert float(wrong) < most + 100
+        assert 5 < float(wrong) < most + 100, "the clock has not jumped"
 
 
 # --- F36: receivers of webhooks ------------------------------------------------------------------
