@@ -6,6 +6,7 @@ chain of aliases are believed. It caches nothing and judges no address.
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from validatord import errors, metrics
 from validatord.clock import Clock
 from validatord.lookup import servers
 from validatord.lookup.answer import Answer, AnswerKind, Record
+from validatord.mail.mx import NO_RESOURCES
 from validatord.settings import LookupSettings
 
 MAX_ALIASES = 8
@@ -47,7 +49,9 @@ EDNS_PAYLOAD = 1232
 _KINDS = {dns.rcode.SERVFAIL: "servfail", dns.rcode.REFUSED: "refused"}
 _NO_EDNS = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS})
 # What is told when several servers failed in several ways: the one that said most.
-_TELLING = ("servfail", "refused", "malformed", "timeout", "unreachable")
+# Our own shortage, in which no server has a part.
+_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_TELLING = ("servfail", "refused", "malformed", "timeout", "unreachable", NO_RESOURCES)
 _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 _AVOIDED = frozenset({"timeout", "unreachable", "refused"})
 
@@ -106,7 +110,8 @@ class Resolver:
         """Return the answer for a name and a type such as "MX", aliases followed.
 
         Raises:
-            LookupFailed: nobody answered; `kind` is servfail, refused, malformed, timeout or unreachable.
+            LookupFailed: nobody answered; `kind` is servfail, refused, malformed, timeout, unreachable, or
+                no_resources where we could not even ask.
         """
         return await self._query(self._ring, name, rdtype)
 
@@ -176,7 +181,8 @@ class Resolver:
             except TimeoutError:
                 raise errors.LookupFailed("timeout", f"{server} did not answer for {name}") from None
             except (OSError, EOFError) as failure:
-                raise errors.LookupFailed("unreachable", f"{server}: {type(failure).__name__}") from failure
+                kind = NO_RESOURCES if getattr(failure, "errno", None) in _SHORT else "unreachable"
+                raise errors.LookupFailed(kind, f"{server}: {type(failure).__name__}") from failure
             except dns.exception.DNSException as failure:
                 raise errors.LookupFailed("malformed", f"{server}: {type(failure).__name__}") from failure
             finally:

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+NO_RESOURCES = "no_resources"  # a failure: we could not even ask, for want of files or memory
+
 
 class MXOutcome(StrEnum):
     """How the look-up of a domain's mail hosts ended; all but OK and FAILED are final answers."""

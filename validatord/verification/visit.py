@@ -14,12 +14,13 @@ The story holds no technique: each step is a call. It never sends anything itsel
 import asyncio
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 from loguru import logger
 
 from validatord.errors import GateClosed, Stopping
 from validatord.lookup.walk import order_hosts
-from validatord.mail.mx import MXAnswer, MXOutcome
+from validatord.mail.mx import NO_RESOURCES, MXAnswer, MXOutcome
 from validatord.mail.probe import ProbeReport
 from validatord.mail.request import DomainFacts
 from validatord.mail.verdict import AcceptAll
@@ -35,6 +36,8 @@ from validatord.verification.facts import facts_after, known_accept_all
 from validatord.verification.judge import Rows
 from validatord.verification.turns import Crowded, Lanes
 from validatord.verification.walk import Walk
+
+_SHORTAGE = timedelta(seconds=30)  # of our own; the failed look-up is remembered about as long
 
 
 class Visitor:
@@ -81,6 +84,8 @@ class Visitor:
         if not visit.pending:
             return
         visit.mx = await self.tools.lookup.lookup(visit.domain)
+        if visit.mx.failure == NO_RESOURCES:
+            raise GateClosed("DNS: no files or no memory to ask with", self.tools.clock.now() + _SHORTAGE)
         visit.mails = await slips.look_up_mails(visit, visit.mx, self.tools)
         if visit.mx.outcome is not MXOutcome.OK:
             rows.add(judge.decide_by_mx(visit, visit.mx, self.tools))

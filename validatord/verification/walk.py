@@ -23,6 +23,7 @@ from validatord.verification.context import Tools, Visit
 from validatord.verification.turns import Talk
 
 _SOON = timedelta(seconds=1)
+_OUR_TROUBLE = timedelta(seconds=15)  # no files, no memory, a source address that is not ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +231,9 @@ def _note_failure(walk: Walk, stop: Stop, failed: SessionFailed, visit: Visit, t
     )
     stage = exchanges[-1].stage
     walk.leave(Trouble(stage=stage, failure=failed.kind, transcript=transcript), stop.host_name, stop.address)
+    if failed.is_ours and walk.stop is None:
+        # Nobody was asked, and no host has a part in it: that uses no attempt up.
+        raise GateClosed(f"identity {visit.identity.name}: no way out of here", tools.clock.now() + _OUR_TROUBLE)
 
 
 def _note_refusal(walk: Walk, session: Session, refusal: Exchange, visit: Visit, talk: Talk, tools: Tools) -> None:

@@ -1,6 +1,7 @@
 """Queries over real sockets, faults included."""
 
 import asyncio
+import errno
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -331,3 +332,20 @@ def test_system_servers_are_used_without_settings(clock: FakeClock, monkeypatch:
     monkeypatch.setattr("dns.resolver.Resolver", name_none)
     with pytest.raises(errors.ConfigurationError, match=r"lookup\.resolvers"):
         Resolver(LookupSettings(), clock)
+
+
+async def test_our_own_shortage_is_no_answer(
+    server: FakeDNS, settings: Settings, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without files nobody was even asked: no server is to blame for it."""
+
+    async def make_socket(*_: object, **__: object) -> object:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(type(dns.asyncbackend.get_default_backend()), "make_socket", make_socket)
+    resolver = Resolver(settings(), clock)
+
+    with pytest.raises(errors.LookupFailed) as failure:
+        await resolver.query("example.com", "MX")
+
+    assert failure.value.kind == "no_resources"
