@@ -1,5 +1,6 @@
 """The send gate for a submission, as its client sees it: counts, labelled; the command line and the API ask here."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +36,8 @@ async def ask_gate(
     sent_at = max(now, campaign.campaign_at or now)
     older_than = sent_at - (results.policy.ttl or settings.freshness.ttl)
     kinds = await counts.count_kinds(database, campaign.submission_id, limits.small_domain, older_than)
-    return gate.decide(_add_up(campaign, kinds, results.labels), limits)
+    answer = gate.decide(_add_up(campaign, kinds, results.labels), limits)
+    return replace(answer, campaign_at=campaign.campaign_at)
 
 
 def _add_up(campaign: Campaign, kinds: tuple[Kind, ...], labels: Labels) -> GateNumbers:

@@ -5,6 +5,7 @@ what would be sent to, and says each share with the limit it passed.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from validatord.rules.policy_model import GateWishes
@@ -65,6 +66,7 @@ class GateAnswer:
     gate: Gate
     objections: tuple[Objection, ...]
     numbers: GateNumbers
+    campaign_at: datetime | None = None
 
 
 _GRAVITY = {Gate.PASS: 0, Gate.WARN: 1, Gate.BLOCK: 2}

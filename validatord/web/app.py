@@ -13,6 +13,7 @@ from validatord.web.api import (
     clients,
     domains,
     exports,
+    gate,
     meta,
     pages,
     queue,
@@ -45,7 +46,7 @@ _HEADERS = {
 
 def list_operations() -> tuple[Operation, ...]:
     """Return every operation of the API, in the order of its document."""
-    rooms = (submit, submissions, exports, check, webhooks, domains, clients, queue, bouncer, pages, health, meta)
+    rooms = (submit, submissions, gate, exports, check, webhooks, domains, clients, queue, bouncer, pages, health, meta)
     return tuple(operation for room in rooms for operation in room.OPERATIONS)
 
 

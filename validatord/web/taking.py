@@ -74,6 +74,7 @@ class Wish:
     first_index: int = 0
     expected: int | None = None
     is_revalidation: bool = False
+    campaign_at: datetime | None = None
 
 
 def new_name() -> str:
@@ -110,6 +111,7 @@ async def take_in(
         priority=wish.priority,
         expected=wish.expected,
         is_revalidation=wish.is_revalidation,
+        campaign_at=wish.campaign_at,
     )
     return await services.submitter.submit(chunk)
 

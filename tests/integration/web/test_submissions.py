@@ -255,3 +255,34 @@ async def test_the_older_contract(door: Door, path: str) -> None:
     }
 
     assert await door.call("POST", path, key, json=bodies[path]) == (200, {"ok": True, "queued": 1, "submission": 1})
+
+
+async def test_the_send_gate(door: Door) -> None:
+    """The gate answers under the client's labels and limits, by the campaign's date; another client's has none."""
+    key, other = await door.make_key(), await door.make_key("other")
+    body = {"items": LIST[1:], "name": "june", "campaign_at": "2031-05-01T08:00:00+02:00"}
+    await door.call("POST", "/v1/submissions", key, json=body)
+
+    status, shown = await door.call("GET", "/v1/submissions/1/gate", key)
+    hidden, _ = await door.call("GET", "/v1/submissions/1/gate", other)
+
+    assert (status, hidden) == (200, 404)
+    assert (shown["gate"], shown["campaign_at"]) == ("block", "2031-05-01T06:00:00+00:00")
+    assert [one["reason"] for one in shown["reasons"]] == ["too_few_valid", "too_many_risky", "out_of_date"]
+    assert shown["numbers"] == {
+        "requests": 2, "finished": 2, "sent": 2, "valid": 0, "risky": 1, "unknown_at_small_domains": 0, "outdated": 2,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", ["tomorrow", "2031-05-01T08:00:00"])
+async def test_a_campaigns_date_has_a_zone(door: Door, wrong: str) -> None:
+    """What is no time with a zone is refused, by its name, in a body and beside an upload."""
+    key = await door.make_key()
+
+    status, problem = await door.call(
+        "POST", "/v1/submissions", key, json={"items": LIST, "name": "june", "campaign_at": wrong}
+    )
+    beside, _ = await door.call("POST", f"/v1/uploads?campaign_at={wrong}", key, data="a@b.example", headers=CSV)
+
+    assert (status, beside) == (422, 422)
+    assert "campaign_at" in str(problem["errors"])

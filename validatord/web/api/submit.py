@@ -1,10 +1,11 @@
 """Operations that take addresses in: a JSON body, an upload of any length, and the older routes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from validatord.mail.request import Priority
 from validatord.store.keys import Scope
@@ -19,6 +20,7 @@ _OLDER = "Older routes"
 _CREATED = 201
 _LARGEST_INDEX = 2**31 - 10_001
 _PROBLEMS = (409, 422, 429)
+_CAMPAIGN = "When it will be sent to: verdicts that would be out of date by then are asked again."
 _HEADERS = {repeats.HEADER: repeats.ABOUT}
 
 
@@ -45,6 +47,7 @@ class SubmissionBody(Model):
         default=None, ge=1, le=2**31 - 1, description="How many items the whole list has: it is not finished before."
     )
     revalidate: bool = Field(default=False, description="Ask again even where a fresh verdict is known.")
+    campaign_at: AwareDatetime | None = Field(default=None, description=_CAMPAIGN)
 
 
 class Submitted(Answer):
@@ -66,6 +69,7 @@ class UploadQuery(Model):
     client: ClientName | None = Field(default=None, description="For an admin key: in whose name.")
     priority: Priority = Field(default=Priority.LOW, description="Who goes first.")
     first_index: int = Field(default=0, ge=0, le=_LARGEST_INDEX, description="The first row's place.")
+    campaign_at: AwareDatetime | None = Field(default=None, description=_CAMPAIGN)
 
 
 class OlderItem(Model):
@@ -102,7 +106,7 @@ async def submit(call: Call) -> web.Response:
     emails = [item if isinstance(item, str) else item.email for item in body.items]
     contacts = [None if isinstance(item, str) else item.contact_id for item in body.items]
     _check_count(call, len(emails))
-    wish = Wish(client, "", body.priority, body.first_index, body.expected, body.revalidate)
+    wish = Wish(client, "", body.priority, body.first_index, body.expected, body.revalidate, body.campaign_at)
 
     async def make(name: str) -> web.Response:
         result = await taking.take_in(call.request.app, _named(wish, name), emails, contacts)
@@ -118,7 +122,7 @@ async def upload(call: Call) -> web.Response:
         raise Problem(problems.UNSUPPORTED_MEDIA_TYPE, f"an upload is text/csv or {NDJSON}")
     query: UploadQuery = call.query
     client = taking.choose_client(call.access, query.client)
-    wish = Wish(client, "", query.priority, query.first_index)
+    wish = Wish(client, "", query.priority, query.first_index, campaign_at=query.campaign_at)
 
     async def make(name: str) -> web.Response:
         taken = await taking.take_stream(call.request, _named(wish, name), query.column)
@@ -167,7 +171,7 @@ async def _once(call: Call, material: bytes, name: str | None, make: repeats.Mak
 
 
 def _named(wish: Wish, name: str) -> Wish:
-    return Wish(wish.client, name, wish.priority, wish.first_index, wish.expected, wish.is_revalidation)
+    return replace(wish, submission=name)
 
 
 def _check_count(call: Call, count: int) -> None:
