@@ -58,7 +58,10 @@ FROM unnest($1::text[], $2::smallint[]) AS u (domain, priority)
 ORDER BY u.domain
 ON CONFLICT (domain) DO UPDATE SET
     priority = CASE WHEN q.next_due IS NULL THEN excluded.priority ELSE greatest(q.priority, excluded.priority) END,
-    next_due = greatest(least(q.next_due, excluded.next_due), q.not_before);
+    next_due = greatest(least(q.next_due, excluded.next_due), q.not_before)
+-- A row that is as it should be is locked all the same: whoever releases the domain must see our requests.
+WHERE
+    q.next_due IS NULL OR q.next_due > excluded.next_due OR q.priority < excluded.priority OR q.not_before > q.next_due;
 
 -- count_added --
 -- Add requests to a submission; with more to do it is not complete any more.

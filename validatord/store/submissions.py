@@ -1,5 +1,6 @@
 """Submissions and their requests: taking them in, how far they are, what came out."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
@@ -263,7 +264,7 @@ async def count_unfinished(database: Database) -> int:
 
 def lower_priority(priority: int, idx: int) -> int:
     """Return the priority of a request by its place in its client's line, so that short lines pass long ones."""
-    return max(0, priority - sum(idx >= step for step in _LONG_STEPS))
+    return max(0, priority - bisect_right(_LONG_STEPS, idx))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from validatord.web.api import (
     meta,
     pages,
     queue,
+    steering,
     submissions,
     submit,
     webhooks,
@@ -28,6 +29,7 @@ from validatord.web.console.routes import add_console
 from validatord.web.heralds import Herald
 from validatord.web.labels import LabelBook
 from validatord.web.limits import Limits
+from validatord.web.openapi import BOOK, Book
 from validatord.web.pressure import Pressure
 from validatord.web.problems import answer_problems
 from validatord.web.rates import Rates
@@ -46,7 +48,22 @@ _HEADERS = {
 
 def list_operations() -> tuple[Operation, ...]:
     """Return every operation of the API, in the order of its document."""
-    rooms = (submit, submissions, gate, exports, check, webhooks, domains, clients, queue, bouncer, pages, health, meta)
+    rooms = (
+        submit,
+        submissions,
+        steering,
+        gate,
+        exports,
+        check,
+        webhooks,
+        domains,
+        clients,
+        queue,
+        bouncer,
+        pages,
+        health,
+        meta,
+    )
     return tuple(operation for room in rooms for operation in room.OPERATIONS)
 
 
@@ -58,8 +75,9 @@ def build_app(services: WebServices) -> web.Application:
     ring = KeyRing(services.database, services.clock)
     app[DOORKEEPER] = Doorkeeper(ring, Limits(lambda: services.snapshot().web, services.clock))
     app[OPERATIONS] = []
+    app[BOOK] = Book(app[OPERATIONS])
     app[RATES], app[LABELS] = Rates(), LabelBook(services.database)
-    app[PRESSURE] = Pressure(services.database, services.clock, lambda: services.snapshot().store.high_water)
+    app[PRESSURE] = Pressure(services.database, services.clock, lambda: services.snapshot().store.marks)
     app[UPLOADS] = Uploads()
     app[HERALD] = herald = Herald(services.clock)
     services.listen(herald.tell)

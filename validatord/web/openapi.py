@@ -1,9 +1,12 @@
 """The OpenAPI 3.1 document, written from the operations and the models that validate."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
+import orjson
+from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
@@ -24,6 +27,26 @@ _SCHEMES = {
 
 Json = dict[str, Any]
 _Models = Mapping[Any, Json]  # by model and mode
+
+
+class Book:
+    """The document, written when it is first asked for; operations do not change while the door is open."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._operations = operations
+
+    @cached_property
+    def document(self) -> Json:
+        """The document as values."""
+        return describe(self._operations)
+
+    @cached_property
+    def text(self) -> bytes:
+        """The document as JSON."""
+        return orjson.dumps(self.document)
+
+
+BOOK = web.AppKey("book", Book)
 
 
 def describe(operations: Sequence[Operation]) -> Json:

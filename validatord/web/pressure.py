@@ -11,17 +11,16 @@ from validatord.web import problems
 from validatord.web.problems import Problem
 
 _LOOK = timedelta(seconds=1)
-_LOW_WATER = 0.9  # of the high-water mark: once over it, work must go down a little first
 _COME_BACK_SECONDS = 30
 
 
 class Pressure:
     """Looked at once a second at most, however many ask."""
 
-    def __init__(self, database: Database, clock: Clock, high_water: Callable[[], int]) -> None:
+    def __init__(self, database: Database, clock: Clock, marks: Callable[[], tuple[int, int]]) -> None:
         self._database = database
         self._clock = clock
-        self._high_water = high_water
+        self._marks = marks
         self._looked_at: float | None = None
         self._obstacle = ""
 
@@ -39,5 +38,6 @@ class Pressure:
             return "intake is paused by an operator"
         waiting = await submissions.count_unfinished(self._database)
         is_over = self._obstacle.startswith("too much")
-        mark = self._high_water() * (_LOW_WATER if is_over else 1)
-        return "too much unfinished work" if waiting >= mark else ""
+        high, low = self._marks()
+        # Once over the mark, work must go down a little before more is let in.
+        return "too much unfinished work" if waiting >= (low if is_over else high) else ""

@@ -55,7 +55,7 @@ def test_only_these_are_open() -> None:
     """Every route needs a key, reading too, but those that say nothing about anybody."""
     is_open = {operation.path for operation in list_operations() if operation.is_open}
 
-    assert is_open == {"/health", "/openapi.json", "/docs", "/problems/{slug}"}
+    assert is_open == {"/health", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems/{slug}"}
 
 
 def test_names_are_stable() -> None:

@@ -174,11 +174,12 @@ def test_wire_gate_holds_for_mailboxes_from_elsewhere(local_part: str, domain: s
 
 
 def test_gate_refuses_what_the_grammar_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The gate stands behind the library and does not trust it."""
+    """The gate stands behind the library and does not trust it; plain addresses are read without either."""
     monkeypatch.setattr("validatord.mail.parse.is_wire_safe", lambda _: False)
     with pytest.raises(AddressSyntaxError) as caught:
-        parse_address("a@example.com")
+        parse_address("büro@example.com")
     assert caught.value.rule == "unsafe_character"
+    assert parse_address("a@example.com") == Mailbox("a", "example.com")
 
 
 def test_domain_reads_like_the_one_of_an_address() -> None:

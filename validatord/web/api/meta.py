@@ -1,13 +1,12 @@
 """Operations about the service itself: the OpenAPI file."""
 
-from typing import Any
+import asyncio
 
 from aiohttp import web
 from pydantic import ConfigDict
 
-from validatord.web import openapi
-from validatord.web.routes import OPERATIONS as ALL
-from validatord.web.routes import Answer, Call, Operation, Reply, answer
+from validatord.web.openapi import BOOK
+from validatord.web.routes import JSON, Answer, Call, Operation, Reply
 
 _TAG = "Service"
 
@@ -21,8 +20,8 @@ class Document(Answer):
 
 async def get_openapi(call: Call) -> web.Response:
     """Return the OpenAPI file."""
-    document: dict[str, Any] = openapi.describe(call.request.app[ALL])
-    return answer(document)
+    book = call.request.app[BOOK]
+    return web.Response(body=await asyncio.to_thread(lambda: book.text), content_type=JSON)
 
 
 OPERATIONS = (

@@ -3,6 +3,7 @@
 Plain HTML written from the same operations as the OpenAPI file; no script, nothing from outside.
 """
 
+import asyncio
 import html
 import re
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,8 @@ from aiohttp import web
 from pydantic import Field
 
 from validatord import __version__
-from validatord.web import openapi, problems
+from validatord.web import problems
+from validatord.web.openapi import BOOK
 from validatord.web.problems import Problem
 from validatord.web.routes import OPERATIONS as ALL
 from validatord.web.routes import Call, Model, Operation, Reply
@@ -39,7 +41,8 @@ class ProblemPath(Model):
 async def get_docs(call: Call) -> web.Response:
     """Show what the API has."""
     operations = call.request.app[ALL]
-    document = openapi.describe(operations)
+    book = call.request.app[BOOK]
+    document = await asyncio.to_thread(lambda: book.document)
     tags = dict.fromkeys(operation.tag for operation in operations)
     parts = [f"<h1>validatord {html.escape(__version__)}</h1>", _paragraph(document["info"]["description"])]
     parts.append('<p>The same for programs: <a href="/openapi.json">openapi.json</a>.</p>')
