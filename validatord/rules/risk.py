@@ -126,7 +126,7 @@ class RiskLists:
 
     def find_ban(self, domain: str) -> Reason | None:
         """Return why a domain must not be connected to, or None where it may."""
-        if not (self.opt_out or self.never_probe.names or self.never_probe_below):
+        if not (self.opt_out.names or self.never_probe.names):
             return None
         above = tuple(parents(domain))
         if any(name in self.opt_out.names for name in above):
