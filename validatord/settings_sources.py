@@ -200,13 +200,15 @@ def read_toml(path: Path) -> Layer:
     try:
         values = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise errors.ConfigurationError([f"{path}: {_explain(error)}"]) from None
+        raise errors.ConfigurationError([f"{path}: {_explain(error, text)}"]) from None
     return Layer(values, {key: f"{path}:{line}" for key, line in find_lines(text).items()}, str(path))
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception, text: str) -> str:
     found = re.search(r"line (\d+)", str(error))
-    return f"line {found[1]}: no TOML: {error}" if found else f"no TOML: {error}"
+    # What is wrong with the last line is said of the end.
+    number = found[1] if found else len(text.splitlines()) if "end of document" in str(error) else None
+    return f"line {number}: no TOML: {error}" if number else f"no TOML: {error}"
 
 
 def _read_file(path: Path) -> str:
