@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 from loguru import logger
 
-from validatord.errors import StoreAway
+from validatord.errors import ConfigurationError, StoreAway
 from validatord.store import console, secrets
 from validatord.web.auth import Access
 from validatord.web.console import render, sessions
@@ -41,6 +41,7 @@ _TITLES = {
     400: ("That could not be read", "The form was not what it should be. Go back and try again."),
     403: ("Not with this key", "Your key may not do this."),
     404: ("Nothing here", "There is no such page, or it belongs to another client."),
+    409: ("Not now", "The state of things does not allow it."),
     405: ("Nothing here", "This page is not asked like that."),
     413: ("Too large", "That is more than a form may carry."),
 }
@@ -90,6 +91,9 @@ def _explain(request: web.Request, error: Exception) -> tuple[int, str, str]:
         return error.status, title, str(error.text) if is_own else text
     if isinstance(error, Problem):
         return error.kind.http_status, error.kind.title, str(error)
+    if isinstance(error, ConfigurationError):
+        # A stored policy that cannot be read: nothing is shown under a wrong label.
+        return HTTPStatus.CONFLICT, _TITLES[HTTPStatus.CONFLICT][0], "; ".join(error.problems)
     if isinstance(error, StoreAway):
         return HTTPStatus.SERVICE_UNAVAILABLE, *_AWAY
     logger.bind(method=request.method, path=request.path[:100]).opt(exception=error).error("console page failed")

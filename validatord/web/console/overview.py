@@ -7,19 +7,34 @@ from typing import Any
 
 from aiohttp import web
 
-from validatord.store import bouncer_limits, bouncer_reports, console, nodes, submissions
+from validatord.store import alerts, bouncer_limits, bouncer_reports, console, nodes, pauses, submissions
 from validatord.store.bouncer_batches import list_batches
+from validatord.store.bouncer_limits import Account
 from validatord.store.console import Unfinished
 from validatord.store.submissions import Submission
 from validatord.web.console import charts, lanes, render
 from validatord.web.console.charts import Curve, Piece
 from validatord.web.console.desk import DESK, Desk
 from validatord.web.console.lanes import LaneView
+from validatord.web.fields import CHECK_MARK
 
 _MINUTES = 30
 _MIX_DAYS = timedelta(days=30)
 _SHOWN = 6
 _LOW_CREDITS = 1000
+# What the page says itself, at once and with where to go.
+_TOLD_BELOW = frozenset({"BouncerStopped", "BatchUnclear", "CreditsLow", "DeadLetters"})
+_PLACES = {
+    "AddressListed": "/console/lanes",
+    "LaneBlocked": "/console/lanes",
+    "NoProgress": "/console/lanes",
+    "Backlog": "/console/submissions",
+    "VisitErrors": "/console/lanes",
+    "BouncerErrors": "/console/bouncer",
+    "BouncerSlow": "/console/bouncer",
+    "LimiterBusy": "/console/bouncer",
+    "ReloadRefused": "/console/settings",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +71,8 @@ class Overview:
     credits_at: datetime | None = None
     has_bouncer: bool = False
     tasks: tuple[Task, ...] = ()
+    domains_due: int = 0
+    domains_asked: int = 0
 
     @property
     def is_new(self) -> bool:
@@ -87,7 +104,7 @@ async def load_overview(desk: Desk, tape: Tape) -> Overview:
     """Gather the facts of the page for whoever sits at the desk."""
     since = desk.now - _MIX_DAYS
     mix = await console.sum_counts(desk.database, desk.client, since)
-    recent = await submissions.list_submissions(desk.database, _SHOWN, client=desk.client)
+    recent = await submissions.list_submissions(desk.database, _SHOWN, client=desk.client, without=CHECK_MARK)
     common: dict[str, Any] = {
         "unfinished": await console.sum_unfinished(desk.database, desk.client),
         "mix": charts.stack(mix),
@@ -98,6 +115,7 @@ async def load_overview(desk: Desk, tape: Tape) -> Overview:
     if desk.client is not None:
         return Overview(**common)
     account = (await bouncer_limits.load_accounts(desk.database))["main"]
+    queue = (await desk.services.health()).get("queue_stats", {})
     return Overview(
         **common,
         throughput=await _load_throughput(desk, tape),
@@ -107,6 +125,8 @@ async def load_overview(desk: Desk, tape: Tape) -> Overview:
         credits_at=account.credits_ts,
         has_bouncer=bool(desk.services.snapshot().bouncer.api_key.get_secret_value()),
         tasks=tuple(await list_tasks(desk, account)),
+        domains_due=queue.get("domains_due", 0),
+        domains_asked=queue.get("domains_leased", 0),
     )
 
 
@@ -116,8 +136,22 @@ async def _load_throughput(desk: Desk, tape: Tape) -> Throughput:
     return Throughput(last_minute, by_minute, charts.draw_curve((*by_minute, last_minute)))
 
 
-async def list_tasks(desk: Desk, account: Any) -> list[Task]:
-    """Name what waits for a person."""
+async def list_tasks(desk: Desk, account: Account) -> list[Task]:
+    """Name what waits for a person: what the watch told, what was paused, what Bouncer cannot decide."""
+    told = await alerts.list_alerts(desk.database, timedelta())
+    found = [
+        Task(alert.summary, f"since {alert.since:%Y-%m-%d %H:%M} UTC", _PLACES.get(alert.name, ""))
+        for alert in told
+        if alert.cleared_at is None and alert.name not in _TOLD_BELOW
+    ]
+    found += [
+        Task(f"Paused: {pause.kind.value} {pause.key}".strip(), pause.reason, "/console/lanes")
+        for pause in await pauses.load(desk.database)
+    ]
+    return found + await _list_bouncer_tasks(desk, account)
+
+
+async def _list_bouncer_tasks(desk: Desk, account: Account) -> list[Task]:
     found: list[Task] = []
     if account.stopped_ts is not None:
         found.append(Task("Bouncer refuses our key", account.last_error or "", "/console/bouncer"))

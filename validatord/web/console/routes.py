@@ -5,6 +5,7 @@ from aiohttp import web
 from validatord.web.console import (
     bouncer,
     clients,
+    gate,
     guard,
     keys,
     lanes,
@@ -26,6 +27,7 @@ _PAGES = (
     *submit.ROUTES,
     *submissions.ROUTES,
     *submission.ROUTES,
+    *gate.ROUTES,
     *mailbox.ROUTES,
     *lanes.ROUTES,
     *bouncer.ROUTES,

@@ -14,7 +14,7 @@ from validatord.exports.export import Wanted, stream
 from validatord.exports.forms import Form
 from validatord.intake.results import Results
 from validatord.mail.verdict import Status
-from validatord.store import steering, submissions
+from validatord.store import console, steering, submissions
 from validatord.store.keys import Scope
 from validatord.store.steering import SubmissionState
 from validatord.store.submissions import Progress, ResultRow, Submission
@@ -210,6 +210,8 @@ async def follow_submission(request: web.Request) -> web.StreamResponse:
 async def _tell_progress(desk: Desk, rates: Rates, submission: Submission, response: web.StreamResponse) -> None:
     told, silent = "", 0
     for _ in range(_LONGEST_STREAM_TICKS):
+        if await console.find_live_key(desk.database, desk.require().key_id) is None:
+            return  # whoever listens may not any more
         submission = await find_submission(desk, submission.submission_id)
         results = await Results.open(desk.database, submission.client)
         view = await load_progress(desk, rates, submission, results)

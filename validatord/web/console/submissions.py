@@ -9,6 +9,7 @@ from validatord.store import console, submissions
 from validatord.store.submissions import Submission
 from validatord.web.console import render
 from validatord.web.console.desk import DESK, Desk, read_limit
+from validatord.web.fields import CHECK_MARK
 
 _PAGE = 30
 
@@ -27,7 +28,9 @@ class SubmissionsPage:
 async def load_page(desk: Desk, client: str, before: int | None) -> SubmissionsPage:
     """Return one page of the list, of one client or of all that may be seen."""
     wanted = desk.client or client.replace("\x00", "") or None
-    found = await submissions.list_submissions(desk.database, _PAGE + 1, client=wanted, before_id=before)
+    found = await submissions.list_submissions(
+        desk.database, _PAGE + 1, client=wanted, before_id=before, without=CHECK_MARK
+    )
     return SubmissionsPage(
         recent=tuple(found[:_PAGE]),
         states=await console.load_states(desk.database, [item.submission_id for item in found]),
