@@ -14,11 +14,13 @@ RETURNING s.id;
 SELECT s.id, s.state FROM submissions AS s WHERE s.client = $1 AND s.submission = $2;
 
 -- find_other --
--- The first place where another address stands already.
+-- The first place where another address stands already: one range of the index, whatever the statistics say.
 SELECT r.idx
-FROM unnest($2::integer[], $3::text[]) AS u (idx, address)
-INNER JOIN requests AS r ON r.submission_id = $1 AND u.idx = r.idx
-WHERE r.address <> u.address
+FROM requests AS r
+INNER JOIN unnest($3::text[]) WITH ORDINALITY AS u (address, place) ON r.idx = $2::integer + u.place - 1
+WHERE
+    r.submission_id = $1 AND r.idx >= $2 AND r.idx < $2::integer + cardinality($3::text[])
+    AND r.address <> u.address
 ORDER BY r.idx
 LIMIT 1;
 

@@ -96,7 +96,7 @@ async def start(stack: AsyncExitStack, kind: str, dsn: str, submission: int = 0)
     while line := await process.stdout.readline():
         if line.startswith(b"{"):
             found = orjson.loads(line)
-            return found | {"port": int(found["url"].rpartition(":")[2])}
+            return found | {"port": int(found["url"].rpartition(":")[2]), "pid": process.pid}
     raise RuntimeError(kind)
 
 

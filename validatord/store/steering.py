@@ -55,8 +55,7 @@ async def find_other(
 ) -> int | None:
     """Return the first place where the ledger holds another address than this one."""
     texts = [clean_text((address or "")[:_ADDRESS_LIMIT], _ADDRESS_LIMIT) for address in addresses]
-    places = list(range(first_index, first_index + len(texts)))
-    return await database.fetch_value(_SQL["find_other"], submission_id, places, texts)
+    return await database.fetch_value(_SQL["find_other"], submission_id, first_index, texts)
 
 
 async def complete(database: Database, submission_id: int) -> bool:
