@@ -14,6 +14,7 @@ from typing import IO, Any, Protocol
 import orjson
 
 from validatord.errors import ConfigurationError
+from validatord.exports import cells
 from validatord.store.submissions import ResultRow
 
 FIELDS = (
@@ -31,7 +32,6 @@ FIELDS = (
     "due_at",
     "source",
 )
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Writer(Protocol):
@@ -86,11 +86,8 @@ class JSONLinesWriter:
 
 
 def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    text = " ".join(str(item) for item in value) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] any list joins
-    text = text.replace("\r", " ").replace("\n", " ").replace("\x00", "")
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    """Return a cell on one line, for programs that read line by line."""
+    return cells.to_safe(cells.to_text(value).replace("\r", " ").replace("\n", " "))
 
 
 def check_writable(path: str) -> None:
