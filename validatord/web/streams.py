@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from aiohttp import web
+from loguru import logger
 
 from validatord.errors import StoreAway
 
@@ -43,6 +44,8 @@ async def send(
     except StoreAway:
         if request.transport is not None:
             request.transport.abort()
+    except ConnectionResetError:
+        logger.bind(path=request.path).debug("whoever read has gone")
     return response
 
 
