@@ -92,8 +92,12 @@ async def test_hangups_change_what_may_change(slow_play: Play) -> None:
         ("[smtp]\nprot = 25\n", "smtp.prot"),
         ("[smtp\n", "line"),
         ('[policy]\ndisposable_file = "/nonexistent/list"\n', "/nonexistent/list"),
+        ('[pacing]\nproviders_file = "/nonexistent/table"\n', "pacing.providers_file"),
+        ('[smtp]\nport = "mail"\n', "smtp.port"),
+        ("\n", "the file is empty"),
+        ("[smtp]\nport = 25\n[pacing]\nvisit_si", "line 4"),
     ],
-    ids=["range", "unknown", "syntax", "file"],
+    ids=["range", "unknown", "syntax", "list", "table", "type", "empty", "half written"],
 )
 async def test_wrong_settings_change_nothing(slow_play: Play, text: str, said: str) -> None:
     """The old settings stay in force, one line names file and key, and a good file is taken again."""
@@ -110,6 +114,9 @@ async def test_wrong_settings_change_nothing(slow_play: Play, text: str, said: s
     assert said in refusals[0]
     assert " ERROR " in refusals[0]
     assert str(play.stage.config_path) in refusals[0] or "/nonexistent/" in refusals[0]
+    checking = await play.launch_another("config", "check")
+    assert said.encode() in (await checking.communicate())[0]
+    assert checking.returncode == 2
     play.write_settings(good)
     play.daemon.send_signal(signal.SIGHUP)
     await until(lambda: " reloaded " in play.log, "the reload", 5)

@@ -4,6 +4,7 @@ import click
 
 from validatord import settings_text
 from validatord.cli.session import Session
+from validatord.verification.outfit import prepare
 
 
 @click.group()
@@ -14,8 +15,8 @@ def config() -> None:
 @config.command("check")
 @click.pass_obj
 def config_check(session: Session) -> None:
-    """Read every source of settings and name each problem; exit status 2 if there is one."""
-    session.load()
+    """Read every source of settings and every file they name, and name each problem; exit status 2 if there is one."""
+    prepare(session.load())
     click.echo("the settings are good")
 
 
