@@ -47,6 +47,7 @@ class Recorder:
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         self._is_closing = False
+        self._urgent_domains: set[str] = set()
         self.listeners: list[Callable[[VisitRecord], None]] = []  # told of each record once it is committed
 
     def __repr__(self) -> str:
@@ -72,7 +73,7 @@ class Recorder:
         self._rows += count_rows(record)
         self._arrived.set()
         crash.point("record.buffered")
-        if self._rows >= self._flush_rows or _is_urgent(record):
+        if self._rows >= self._flush_rows or self._is_urgent(record):
             self._full.set()
         await waiting.done
 
@@ -133,6 +134,16 @@ class Recorder:
             for item in taken:
                 self._settle(item, lost)
 
+    def _is_urgent(self, record: VisitRecord) -> bool:
+        """Whether somebody waits for it at this moment, or may wait for the domain: whoever asks once asks again."""
+        requests = (item[0] for item in (*record.finished, *record.deferred, *record.handed_over))
+        is_urgent = record.domain in self._urgent_domains or any(request.priority >= _URGENT for request in requests)
+        if record.release:
+            self._urgent_domains.discard(record.domain)
+        elif is_urgent:
+            self._urgent_domains.add(record.domain)
+        return is_urgent
+
     def _settle(self, item: _Waiting, lost: frozenset[str]) -> None:
         if item.done.done():
             return
@@ -166,12 +177,6 @@ class Recorder:
                 return lost
         msg = "PostgreSQL stayed away"
         raise StoreAway(msg)
-
-
-def _is_urgent(record: VisitRecord) -> bool:
-    """Whether somebody waits for it at this moment."""
-    requests = (item[0] for item in (*record.finished, *record.deferred, *record.handed_over))
-    return any(request.priority >= _URGENT for request in requests)
 
 
 def _count_written(record: VisitRecord) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from validatord import crash
 from validatord.store import idempotency
 from validatord.store.database import Database
 from validatord.web import problems
@@ -44,6 +45,7 @@ async def answer_once(
         headers = {"Idempotent-Replayed": "true"}
         return web.Response(body=known.body, status=known.http_status, content_type=JSON, headers=headers)
     made = await make(known.submission)
+    crash.point("web.before_answer")
     if isinstance(made.body, bytes):
         await idempotency.settle(database, client, key, made.status, made.body)
     return made

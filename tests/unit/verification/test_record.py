@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -129,3 +130,34 @@ def test_a_release_counts_as_a_row() -> None:
     """So that releases alone fill a write as well."""
     assert count_rows(VisitRecord("a.example", release=True)) == 1
     assert count_rows(make_record("a.example", 7)) == 7
+
+
+async def test_who_waits_is_served_at_once() -> None:
+    """A record about a critical request is written without waiting for more, and so is the release that follows it."""
+    at = Bench()
+    made = make_record("a.example")
+    (request, *rest), *_ = made.finished
+    urgent = ((replace(request, priority=100), *rest),)
+    await at.recorder.record(replace(made, finished=urgent, release=False))
+    await at.recorder.record(VisitRecord("a.example", release=True))
+    patient = at.hand_in("a.example")
+    await settle()
+
+    assert at.ledger.written == [["a.example"], ["a.example"]]
+    await at.clock.advance(0.25)
+    await patient
+    await at.end()
+
+
+async def test_listeners_hear_of_what_is_committed() -> None:
+    """A listener is told of each record once it is committed, and of none that was lost."""
+    at = Bench()
+    heard: list[str] = []
+    at.recorder.listeners.append(lambda record: heard.append(record.domain))
+    at.ledger.lost = {"b.example"}
+    tasks = [at.hand_in(f"{name}.example") for name in "ab"]
+    await at.clock.advance(0.25)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert heard == ["a.example"]
+    await at.end()
