@@ -16,3 +16,7 @@ SELECT version, checksum FROM schema_migrations ORDER BY version;
 -- record_migration --
 -- Remember that a file ran.
 INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3);
+
+-- take_time --
+-- No limit to how long a statement of this transaction takes.
+SET LOCAL statement_timeout = 0;

@@ -76,7 +76,8 @@ RETURNING q.request_id;
 UPDATE requests AS r
 SET
     state = 'done', due_at = NULL, deferral_reason = NULL, pin = NULL, finished_at = now(), checked_at = now(),
-    status = 'unknown', reason = 'cancelled', reasons = '["cancelled"]'::jsonb, confidence = $5, source = 'client'
+    status = 'unknown', reason = 'cancelled', reasons = '["cancelled"]'::jsonb, confidence = $5::smallint, source = 'client',
+    contributions = jsonb_build_array(jsonb_build_array('cancelled', $5::smallint))
 WHERE
     r.submission_id = $1 AND r.idx >= $2 AND r.idx < $3
     AND (r.state IN ('queued', 'paused') OR (r.state = 'handed_over' AND r.id = ANY ($4::bigint[])))

@@ -107,7 +107,7 @@ def _tell(name: str, changes: Changes, *, is_applied: bool) -> list[str]:
     done = f"{changes.written:,} changed" if is_applied else f"{changes.changed:,} would change"
     lines = [f"{name}: {changes.examined:,} examined, {done}, {changes.confidences:,} of them in confidence alone"]
     if changes.without_evidence:
-        lines.append(f"  {changes.without_evidence:,} were stored by an older version, without evidence")
+        lines.append(f"  {changes.without_evidence:,} hold no evidence: cancelled, or stored by an older version")
     for (before, after), count in changes.statuses.most_common():
         lines.append(f"  {before} → {after}: {count:,}")
         lines += [f"    {one.email}  {one.before} → {one.after}" for one in changes.examples[before, after]]

@@ -45,8 +45,8 @@ class Queryable(Protocol):
         """Return the first column of the first row."""
         ...
 
-    async def execute(self, query: str, *args: object) -> str:
-        """Run a statement (or, without arguments, a script) and return its tag."""
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 the driver's
+        """Run a statement (or, without arguments, a script) and return its tag; `timeout` in seconds."""
         ...
 
 

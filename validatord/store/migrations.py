@@ -16,6 +16,7 @@ from validatord.store.database import Database, Queryable
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 _BOOTSTRAP = "0000_migrations.sql"
 _SQL = queries.load("migrations")
+_MOST_SECONDS = 6 * 3600.0  # of one file
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ async def migrate(database: Database, folder: Path | None = None) -> list[str]:
             pending = next((migration for migration in known if migration.version not in applied), None)
             if pending is None:
                 return ran
-            await connection.execute(pending.script)
+            # A large table takes its time, and only whole files count.
+            await connection.execute(_SQL["take_time"])
+            await connection.execute(pending.script, timeout=_MOST_SECONDS)
             crash.point("migrations.before_commit")
             await connection.execute(_SQL["record_migration"], pending.version, pending.name, pending.checksum)
             ran.append(pending.name)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -141,3 +142,15 @@ async def test_labels_in_an_old_ledger_become_findings(empty: Database, tmp_path
     ]
     counts = await empty.fetch("SELECT status, confidence, requests FROM submission_counts ORDER BY status")
     assert [tuple(row) for row in counts] == [("accept_all", 80, 1), ("invalid", 80, 1), ("valid", 80, 1)]
+
+
+async def test_a_migration_may_take_longer_than_a_statement(empty_dsn: str, folder: Path) -> None:
+    """A file over a large table is not cut by the time limit of ordinary statements, which holds again after it."""
+    second = folder / "0002_second.sql"
+    second.write_text("SELECT pg_sleep(0.5); CREATE TABLE second (id int);")
+    hasty = await Database.open(empty_dsn, pool_size=1, statement_timeout=timedelta(seconds=0.2))
+
+    assert await migrations.migrate(hasty, folder) == ["0001_first", "0002_second"]
+    with pytest.raises(errors.StoreAway, match="statement timeout"):
+        await hasty.fetch("SELECT pg_sleep(0.5)")
+    await hasty.aclose()
