@@ -5,6 +5,12 @@ WHERE o.due_at <= now()
 ORDER BY o.id
 LIMIT $1;
 
+-- find_work --
+-- Whether the outbox holds anything, and whether a delivery is due.
+SELECT
+    EXISTS (SELECT FROM outbox AS o WHERE o.due_at <= now()) AS has_events,
+    EXISTS (SELECT FROM deliveries AS d WHERE d.state = 'pending' AND d.due_at <= now()) AS has_due;
+
 -- take_spread_lock --
 -- Whether this transaction may spread: one at a time, so that places keep their order.
 SELECT pg_try_advisory_xact_lock(hashtextextended('validatord outbox', 0));

@@ -98,6 +98,12 @@ _KEPT_ATTEMPTS = 20
 _KEPT_PER_TARGET = 10_000
 
 
+async def find_work(database: Database) -> tuple[bool, bool]:
+    """Return whether the outbox holds anything, and whether a delivery is due: one cheap question."""
+    row = (await database.fetch(_SQL["find_work"]))[0]
+    return row["has_events"], row["has_due"]
+
+
 async def fetch_events(database: Database, limit: int) -> list[Event]:
     """Return the oldest messages of the outbox."""
     names = ("id", "kind", "client", "payload", "event_id", "created_at")
