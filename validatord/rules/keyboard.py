@@ -2,13 +2,14 @@
 
 Optimal string alignment (Damerau and Levenshtein, each letter edited once) with weights below 1 for what
 fingers do: a neighbouring key on QWERTY, QWERTZ or AZERTY, two letters the wrong way round, a letter
-doubled or a double letter typed once. 0 is the same name; 1 an edit that no finger explains.
+doubled or a double letter typed once. A letter too few is likelier than one too many, and both than another one.
 """
 
 from functools import cache
 from itertools import combinations
 
 _HALF = 0.5
+_OTHER = 1.7  # another letter that no finger explains: photon is not a slip of proton
 _MISSED = 0.8  # a letter that was not typed: common, and says less than a neighbouring key
 _ROWS = {
     "qwerty": ("1234567890-", "qwertyuiop", "asdfghjkl", "zxcvbnm"),
@@ -66,7 +67,7 @@ def are_neighbours(one: str, other: str) -> bool:
 
 
 def _swap(typed: str, wanted: str) -> float:
-    return _HALF if (typed, wanted) in _pairs() else 1.0
+    return _HALF if (typed, wanted) in _pairs() else _OTHER
 
 
 def _extra(typed: str, place: int, meant: str, column: int) -> float:

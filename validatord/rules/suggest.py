@@ -118,7 +118,7 @@ class Suggester:
         best: dict[str, float] = {}
         for suffix, away in _near_suffixes(rest):
             whole = f"{name}.{suffix}"
-            found = whole if self._is_known(whole) else self._index.find(name, suffix, spent=away)
+            found = whole if self._is_known(whole) else self._index.find(name, suffix)
             if found:
                 best[found] = min(away, best.get(found, away))
         nearest = min(best.values(), default=0.0)

@@ -16,7 +16,7 @@ _SHORTEST_OWN = 6
 _TWO_SLIPS_FROM = 9  # hotmart.com is two letters from hotmail.com and a firm
 _TWO_GONE_FROM = 7  # a name of nine letters may have lost two
 _FIRST_LETTER_COUNTS_UP_TO = 8  # hmail.com may be anybody's, hotmial.com is not; eastmail is not fastmail
-_ONE_SLIP, _TWO_SLIPS, _FINGERS_ALONE = 1.0, 1.6, 0.5
+_ONE_SLIP, _TWO_SLIPS, _FINGERS_ALONE = 0.8, 1.6, 0.5
 _OTHER_ORDER = 2.0  # icould.com: the right letters in another order
 
 
@@ -41,22 +41,22 @@ class SlipIndex:
         for remainder in _remainders(name):
             index.setdefault(remainder, []).append((rank, name))
 
-    def find(self, name: str, suffix: str, *, spent: float = 0.0) -> str:
+    def find(self, name: str, suffix: str) -> str:
         """Return the domain under `suffix` whose name is a slip away, the nearest, or an empty text.
 
-        `spent` is how far the suffix was away already. A name that is there as it stands is no slip.
+        A name that is there as it stands is no slip.
         """
         index = self._by_suffix.get(suffix)
         if index is None or len(name) > self._longest + 2:
             return ""
         candidates = {one for remainder in _remainders(name) for one in index.get(remainder, ())}
         best = min(
-            ((away, rank, meant) for rank, meant in candidates if (away := self._measure(name, meant, rank, spent))),
+            ((away, rank, meant) for rank, meant in candidates if (away := self._measure(name, meant, rank))),
             default=None,
         )
         return f"{best[2]}.{suffix}" if best is not None else ""
 
-    def _measure(self, name: str, meant: str, rank: int, spent: float) -> float:
+    def _measure(self, name: str, meant: str, rank: int) -> float:
         """Return how far the name is away, or 0 where it is the same or too far."""
         if name == meant or (len(meant) <= _FIRST_LETTER_COUNTS_UP_TO and not _starts_alike(name, meant)):
             return 0.0
@@ -64,7 +64,7 @@ class SlipIndex:
         if OSA.distance(name, meant, score_cutoff=edits) > edits:  # in C, before the dear measure
             return 0.0
         away = measure_slip(name, meant, limit)
-        return away if away + spent / 2 <= limit else 0.0
+        return away if away <= limit else 0.0
 
     def _get_limits(self, name: str, meant: str, rank: int) -> tuple[int, float]:
         """Return how many edits are allowed, and how far they may lead together."""
