@@ -12,13 +12,14 @@ GROUP BY 1
 ORDER BY 1;
 
 -- sum_counts --
--- Finished requests by outcome over the submissions since then, of one client or of all.
-SELECT c.status, sum(c.requests)::bigint AS requests
+-- Finished requests of the submissions since then, of one client or of all, by all that a policy looks at.
+SELECT
+    s.client, c.status, c.reason, c.confidence, c.is_disposable, c.is_role, c.is_free,
+    sum(c.requests)::bigint AS requests
 FROM submission_counts AS c
 INNER JOIN submissions AS s ON c.submission_id = s.id
 WHERE s.created_at >= $2 AND ($1::text IS NULL OR s.client = $1)
-GROUP BY c.status
-ORDER BY c.status;
+GROUP BY s.client, c.status, c.reason, c.confidence, c.is_disposable, c.is_role, c.is_free;
 
 -- sum_unfinished --
 -- What is not finished, of one client or of all, and since when the oldest of it is there.

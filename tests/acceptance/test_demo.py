@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.acceptance.play import children_of, is_alive, until
@@ -38,6 +39,7 @@ async def test_the_demo(tmp_path: Path) -> None:
         assert demo.returncode is None, log.read_text()
         servers = descendants_of(demo.pid)
         await judge_verdicts(folder)
+        await judge_console(log.read_text())
         demo.send_signal(signal.SIGTERM)
         async with asyncio.timeout(20):
             status = await demo.wait()
@@ -56,6 +58,20 @@ async def test_the_demo(tmp_path: Path) -> None:
     assert len(servers) >= 5, "PostgreSQL, Redis, the sandbox, its Bouncer, the daemon"
     assert [pid for pid in servers if is_alive(pid)] == []
     assert not folder.exists()
+
+
+async def judge_console(said: str) -> None:
+    """Open the console as the demo's last lines say, and see the demo's list there."""
+    [where] = re.findall(r"the console: (http://127\.0\.0\.1:\d+)/console/", said)
+    [key] = re.findall(r"log in with: (vk_\S{43})", said)
+    async with aiohttp.ClientSession(where, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        async with session.get("/") as form:
+            token = re.search(r'name="csrf" value="([^"]+)"', await form.text())
+        assert token is not None
+        async with session.post("/console/login", data={"csrf": token[1], "key": key}) as page:
+            text = await page.text()
+    assert "<h1>Overview</h1>" in text
+    assert ">sample</a>" in text
 
 
 async def judge_verdicts(folder: Path) -> None:

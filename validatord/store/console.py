@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from validatord.mail.request import LabelKey
 from validatord.store import queries
 from validatord.store.database import Database
 from validatord.store.keys import FoundKey, Scope
@@ -81,9 +82,12 @@ async def count_since(database: Database, since: datetime) -> int:
     return await database.fetch_value(_SQL["count_since"], since)
 
 
-async def sum_counts(database: Database, client: str | None, since: datetime) -> dict[str, int]:
-    """Return the finished requests of recent submissions by status."""
-    return {row["status"]: row["requests"] for row in await database.fetch(_SQL["sum_counts"], client, since)}
+async def sum_counts(database: Database, client: str | None, since: datetime) -> dict[str, dict[LabelKey, int]]:
+    """Return the finished requests of recent submissions by client and by all that a policy looks at."""
+    found: dict[str, dict[LabelKey, int]] = {}
+    for row in await database.fetch(_SQL["sum_counts"], client, since):
+        found.setdefault(row["client"], {})[LabelKey(*(row[name] for name in LabelKey._fields))] = row["requests"]
+    return found
 
 
 async def sum_unfinished(database: Database, client: str | None) -> Unfinished:

@@ -1,5 +1,6 @@
 """The first page: what happens now, what waits, and what needs a person."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -7,7 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from validatord.store import alerts, bouncer_limits, bouncer_reports, console, nodes, pauses, submissions
+from validatord.errors import ConfigurationError
+from validatord.rules import policy
+from validatord.rules.policy import ClientPolicy, Labels
+from validatord.store import alerts, bouncer_limits, bouncer_reports, clients, console, nodes, pauses, submissions
 from validatord.store.bouncer_batches import list_batches
 from validatord.store.bouncer_limits import Account
 from validatord.store.console import Unfinished
@@ -103,7 +107,7 @@ TAPE = web.AppKey("console tape", Tape)
 async def load_overview(desk: Desk, tape: Tape) -> Overview:
     """Gather the facts of the page for whoever sits at the desk."""
     since = desk.now - _MIX_DAYS
-    mix = await console.sum_counts(desk.database, desk.client, since)
+    mix = await _load_mix(desk, since)
     recent = await submissions.list_submissions(desk.database, _SHOWN, client=desk.client, without=CHECK_MARK)
     common: dict[str, Any] = {
         "unfinished": await console.sum_unfinished(desk.database, desk.client),
@@ -128,6 +132,23 @@ async def load_overview(desk: Desk, tape: Tape) -> Overview:
         domains_due=queue.get("domains_due", 0),
         domains_asked=queue.get("domains_leased", 0),
     )
+
+
+async def _load_mix(desk: Desk, since: datetime) -> dict[str, int]:
+    """Return recent verdicts by status, each as its own client wants it shown."""
+    policies = await clients.load_policies(desk.database)
+    found: Counter[str] = Counter()
+    for client, counts in (await console.sum_counts(desk.database, desk.client, since)).items():
+        for (status, _), number in Labels(_read(policies.get(client, {}))).count(counts).items():
+            found[status] += number
+    return dict(found)
+
+
+def _read(values: Mapping[str, Any]) -> ClientPolicy:
+    try:
+        return policy.read(values)
+    except ConfigurationError:
+        return ClientPolicy()  # the client's own pages say that its policy cannot be read
 
 
 async def _load_throughput(desk: Desk, tape: Tape) -> Throughput:

@@ -129,10 +129,12 @@ async def test_labels_are_the_clients(operator: Person) -> None:
     await clients.set_policy(door.database, "crm", {"accept_all": "risky"})
 
     page = await operator.get(f"/console/submissions/{number}?status=risky")
+    overview = await operator.get("/console/")
 
     assert "eve@acme.example" in page.words
     assert "ada@acme.example" not in page.words
     assert "risky 1 50 %" in page.words
+    assert "risky 1 50 %" in overview.words
 
 
 async def test_pages_of_results(operator: Person) -> None:
