@@ -45,6 +45,10 @@ class ConfigurationError(ValidatordError):
         self.problems = problems
 
 
+class PolicyUnusable(ConfigurationError):
+    """A client's stored policy cannot be read; nothing is shown under it."""
+
+
 class AddressSyntaxError(ValidatordError, ValueError):
     """The text is not a mailbox; `rule` is the machine-readable rule it breaks."""
 

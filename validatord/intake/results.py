@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from loguru import logger
 
-from validatord.errors import AddressSyntaxError, ConfigurationError
+from validatord.errors import AddressSyntaxError, ConfigurationError, PolicyUnusable
 from validatord.mail.parse import parse_address
 from validatord.mail.request import DomainFacts, Finding, History, LabelKey
 from validatord.rules import policy as policies
@@ -50,7 +50,7 @@ class Results:
         """Read with the policy the client has now; a client that is not known has the empty one.
 
         Raises:
-            ConfigurationError: the stored policy cannot be read; nothing is shown under a wrong label.
+            PolicyUnusable: the stored policy cannot be read; nothing is shown under a wrong label.
         """
         return cls(database, client, await load_policy(database, client))
 
@@ -119,12 +119,12 @@ async def load_policy(database: Database, client: str) -> ClientPolicy:
     """Return the policy a client has now; the empty one where the client is not known.
 
     Raises:
-        ConfigurationError: naming client and keys that cannot be used.
+        PolicyUnusable: naming client and keys.
     """
     try:
         return policies.read(await clients.load_policy(database, client) or {})
     except ConfigurationError as error:
-        raise ConfigurationError([f"client {client}: {problem}" for problem in error.problems]) from None
+        raise PolicyUnusable([f"client {client}: {problem}" for problem in error.problems]) from None
 
 
 def _normalise(address: str) -> str:

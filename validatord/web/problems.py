@@ -13,12 +13,13 @@ from aiohttp import web
 from loguru import logger
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from validatord.errors import StoreAway
+from validatord.errors import PolicyUnusable, StoreAway
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CONTENT_TYPE = "application/problem+json"
 _AWAY_SECONDS = 5
 _LONGEST_SHOWN = 100
+_LONGEST_DETAIL = 300
 _MOST_FIELDS = 50
 
 
@@ -140,6 +141,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return problem.render()
     except web.HTTPException as error:
         return _render_foreign(error)
+    except PolicyUnusable as error:
+        return Problem(CONFLICT, f"results cannot be labelled: {error.problems[0]}"[:_LONGEST_DETAIL]).render()
     except StoreAway:
         return Problem(UNAVAILABLE, retry_after=_AWAY_SECONDS).render()
     except Exception:  # noqa: BLE001 the door stays open, loudly

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.integration.web.conftest import Door
-from validatord.store import steering
+from validatord.store import clients, steering
 
 LIST = ["jane@acme.example", "no mailbox", "x@mailinator.com"]
 CSV = {"Content-Type": "text/csv"}
@@ -286,3 +286,15 @@ async def test_a_campaigns_date_has_a_zone(door: Door, wrong: str) -> None:
 
     assert (status, beside) == (422, 422)
     assert "campaign_at" in str(problem["errors"])
+
+
+async def test_a_policy_broken_by_hand(door: Door) -> None:
+    """Where the ledger holds a policy nobody can read, no result is shown under a wrong label: the answer names the key."""
+    key = await door.make_key()
+    await door.call("POST", "/v1/submissions", key, json={"items": LIST, "name": "june"})
+    await clients.set_policy(door.database, "crm", {"acept_all": "risky"})
+
+    status, problem = await door.call("GET", "/v1/submissions/1/results", key)
+
+    assert (status, problem["type"]) == (409, "/problems/conflict")
+    assert "client crm: policy.acept_all: there is no such key" in problem["detail"]
