@@ -38,6 +38,7 @@ from validatord.notify.webhook import WebhookSender
 from validatord.process import Process
 from validatord.reloader import Reloader
 from validatord.settings import AlertSettings, Settings, SettingsHolder
+from validatord.store.database import Database
 from validatord.stores import Stores, open_stores
 from validatord.verification.outfit import Prepared, prepare
 from validatord.web.health import FiguresDoor
@@ -120,7 +121,8 @@ class Daemon:
                 health.parties.intake = lambda: intake.state
                 tasks.append(asyncio.create_task(intake.run(self._process.stop), name="arq intake"))
             if self._holder.snapshot().web.is_enabled:
-                door = WebDoor(self._build_services(engine, stores, submitter, health))
+                database = await self._open_pool_of_door(stack, stores)
+                door = WebDoor(self._build_services(engine, database, submitter, health))
                 stack.push_async_callback(door.aclose)
                 await door.open()
             if self._holder.snapshot().metrics.port:
@@ -193,9 +195,25 @@ class Daemon:
         self._reloader.call(apply)
         return submitter
 
-    def _build_services(self, engine: Engine, stores: Stores, submitter: Submitter, health: Health) -> WebServices:
+    async def _open_pool_of_door(self, stack: contextlib.AsyncExitStack, stores: Stores) -> Database:
+        """Open connections of the door's own: who reads much must not keep those who verify waiting."""
+        settings = self._holder.snapshot()
+        try:
+            database = await Database.open(
+                stores.dsn,
+                pool_size=settings.web.database_connections,
+                statement_timeout=settings.database.statement_timeout,
+                lock_timeout=settings.database.lock_timeout,
+                application_name="validatord web",
+            )
+        except StoreAway:  # a moment ago it was there: the door shares until the next start
+            return stores.database
+        stack.push_async_callback(database.aclose)
+        return database
+
+    def _build_services(self, engine: Engine, database: Database, submitter: Submitter, health: Health) -> WebServices:
         return WebServices(
-            database=stores.database,
+            database=database,
             submitter=submitter,
             snapshot=self._holder.snapshot,
             clock=self._clock,

@@ -12,7 +12,10 @@ from validatord import errors, settings_text
 from validatord.settings import ReloadableTree, Settings, StaticTree, WebSettings
 
 # Static sections hold these for the reader's sake; nothing is built from them that a reload could not change.
-_STARTED_WITH = {"is_enabled", "host", "port", "max_connections", "max_connections_per_address", "idle_timeout"}
+_STARTED_WITH = {
+    *("is_enabled", "host", "port", "database_connections"),
+    *("max_connections", "max_connections_per_address", "idle_timeout"),
+}
 _LIVE = {
     "service": ("log_level", "log_format", "is_address_masked", "stop_grace"),
     "web": tuple(name for name in WebSettings.model_fields if name not in _STARTED_WITH),

@@ -25,6 +25,9 @@ class WebSettings(Section):
     trusted_proxies: Networks = Field(
         default=(), description="Networks whose X-Forwarded-For is believed; loopback must be named, too."
     )
+    database_connections: int = Field(
+        default=8, ge=1, le=200, description="Most connections to PostgreSQL for the door, beside those for verifying."
+    )
     header_timeout: Duration = Field(
         default=timedelta(seconds=10), description="Until a request's headers must be complete."
     )

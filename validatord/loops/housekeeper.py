@@ -9,7 +9,7 @@ from collections.abc import Callable
 from loguru import logger
 
 from validatord.settings import Settings
-from validatord.store import pauses, retention
+from validatord.store import idempotency, pauses, retention
 from validatord.store.database import Database
 
 
@@ -32,6 +32,7 @@ class Housekeeper:
             "bouncer_results": await retention.delete_old_bouncer_results(database, upkeep.keep_bouncer_results),
         }
         await pauses.delete_old_resets(database)
+        await idempotency.delete_outdated(database)
         if found := {name: count for name, count in deleted.items() if count}:
             logger.bind(**found).info("outdated rows deleted")
         return sum(deleted.values())

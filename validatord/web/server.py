@@ -38,6 +38,11 @@ class WebDoor:
         self._waiting: asyncio.Task[None] | None = None
         self._server: WebServer | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the door listens."""
+        return self._server is not None
+
     async def open(self) -> None:
         """Open, or go on trying.
 

@@ -1,9 +1,19 @@
 """The open door: who may come in, and what a refusal looks like."""
 
-from tests.integration.web.conftest import Door
+import asyncio
+
+import pytest
+
+from tests.integration.web.conftest import Door, make_settings
+from validatord.clock import SystemClock
+from validatord.errors import ConfigurationError
+from validatord.intake.submit import IntakeRules, Submitter
 from validatord.mail.parse import parse_address
 from validatord.store import submissions
+from validatord.store.database import Database
 from validatord.store.submissions import Chunk, ChunkItem
+from validatord.web.server import WebDoor
+from validatord.web.services import WebServices
 
 
 async def _submit(door: Door, client: str) -> int:
@@ -54,3 +64,57 @@ async def test_nowhere(door: Door) -> None:
     status, problem = await door.call("GET", "/nowhere")
 
     assert (status, problem["type"]) == (404, "/problems/not-found")
+
+
+async def test_the_ledger_is_away(door: Door) -> None:
+    """Without PostgreSQL the answer is 503 and when to come back, not a failure of ours."""
+    key = await door.make_key()
+    await door.database.aclose()
+
+    status, headers, problem = await door.call_whole("POST", "/v1/submissions", key, json={"items": ["a@b.example"]})
+
+    assert (status, problem["type"], headers["Retry-After"]) == (503, "/problems/unavailable", "6")
+
+
+async def test_a_taken_port(door: Door) -> None:
+    """A door whose port is taken waits for it, and opens once it is free."""
+    port = int(door.server.url.rpartition(":")[2])
+    settings = make_settings(port=port)
+    submitter = Submitter(door.database, SystemClock(), IntakeRules.of(settings))
+    waiting = WebDoor(WebServices(door.database, submitter, lambda: settings, SystemClock()))
+
+    await waiting.open()
+    await door.server.aclose()
+    for _ in range(200):
+        await asyncio.sleep(0.05)
+        if waiting.is_open:
+            break
+    answer = await door.call("GET", "/healthz")
+    await waiting.aclose()
+
+    assert answer[0] == 200
+
+
+async def test_a_door_that_cannot_be(database: Database) -> None:
+    """An address that is not ours is an error that names the setting."""
+    settings = make_settings(host="192.0.2.1")
+    submitter = Submitter(database, SystemClock(), IntakeRules.of(settings))
+
+    with pytest.raises(ConfigurationError, match=r"web: cannot listen on 192\.0\.2\.1"):
+        await WebDoor(WebServices(database, submitter, lambda: settings, SystemClock())).open()
+
+
+async def test_too_much_waits(door: Door) -> None:
+    """Above the high-water mark nothing more comes in until the low-water mark is reached."""
+    key = await door.make_key()
+    store = door.settings.store.model_copy(update={"high_water": 2, "low_water": 1})
+    door.settings = door.settings.model_copy(update={"store": store})
+    await door.call("POST", "/v1/submissions", key, json={"items": ["a@acme.example", "b@acme.example"]})
+    await asyncio.sleep(1.1)
+
+    over, problem = await door.call("POST", "/v1/submissions", key, json={"items": ["c@acme.example"]})
+    await door.call("POST", "/v1/submissions/1/cancel", key)
+    await asyncio.sleep(1.1)
+    under, _ = await door.call("POST", "/v1/submissions", key, json={"items": ["c@acme.example"]})
+
+    assert (over, problem["type"], under) == (429, "/problems/too-much-work", 201)
