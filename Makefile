@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest $(PYTEST_ARGS)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: demo test serve bench venv check fix lint types words unit integration acceptance chaos campaign contract interop config-example constraints help browser screenshots
+.PHONY: demo test serve bench venv check fix lint types words unit integration acceptance chaos fuzz soak campaign contract interop config-example constraints help browser screenshots
 
 demo: .venv/.installed ## Show everything on this machine; KEEP=1 leaves it running and says where
 	$(BIN)/validatord demo $(if $(KEEP),--keep)
@@ -59,6 +59,12 @@ browser: .venv/.installed-dev ## Run the tests of the console in Chromium (skipp
 
 screenshots: .venv/.installed-dev ## Make the pictures of docs/img anew, from a staged world
 	$(BIN)/python -m tests.browser.screenshots
+
+fuzz: .venv/.installed-dev ## Fuzz everything that reads what strangers wrote, SECONDS=60 each (TARGETS="reply names" for some)
+	$(BIN)/python -m tests.fuzz $(or $(SECONDS),60) $(TARGETS)
+
+soak: .venv/.installed-dev ## Verify without a pause for MINUTES=15, and watch what grows
+	$(BIN)/python -m tests.chaos.soak $(or $(MINUTES),15)
 
 campaign: .venv/.installed-dev ## Run the long tests of faults: kills by the hundred, restarts, a fresh installation (an hour, and a network)
 	$(PYTEST) tests -m campaign

@@ -195,7 +195,6 @@ _RESULTS = [
     "F10.nan",
     "F16.empty",
     "F17.object",
-    "F17.no_status",
 ]
 
 

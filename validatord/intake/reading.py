@@ -80,7 +80,7 @@ def read_head(stream: Readable) -> Head:
     layout = _guess_layout(line, "", "list")
     if not line.strip() or not layout.delimiter:
         return Head()
-    cells = tuple(cell.strip() for cell in next(csv.reader([line], delimiter=layout.delimiter)))
+    cells = tuple(cell.strip() for cell in next(csv.reader([_join(line)], delimiter=layout.delimiter)))
     # A first line with an address in it is no header; else somebody may mean any of its columns.
     if not layout.has_header and any("@" in cell for cell in cells):
         return Head()
@@ -167,7 +167,7 @@ def _guess_layout(head: str, column: str, name: str) -> _Layout:
                 [f'{name}: there is no column "{column}" (the first line is "{head.strip()[:80]}")']
             )
         return _Layout(has_header=bool(_HEADERS.match(head.strip())) or bool(column))
-    cells = [cell.strip() for cell in next(csv.reader([head], delimiter=delimiter))]
+    cells = [cell.strip() for cell in next(csv.reader([_join(head)], delimiter=delimiter))]
     lowered = [cell.lower() for cell in cells]
     contact = next((i for i, cell in enumerate(lowered) if cell in {"contact_id", "contactid"}), -1)
     if column:
@@ -188,15 +188,24 @@ def _read_csv(rows: Iterable[tuple[int, str]], layout: _Layout) -> Iterator[Inpu
         nonlocal position
         for number, line in rows:
             position = number
-            yield line + "\n"
+            yield _join(line) + "\n"
 
     csv.field_size_limit(MAX_LINE * 16)
-    for cells in csv.reader(texts(), delimiter=layout.delimiter):
-        if not any(cell.strip() for cell in cells):
-            continue
-        address = cells[layout.column].strip() if layout.column < len(cells) else ""
-        contact = cells[layout.contact_column].strip() if 0 <= layout.contact_column < len(cells) else ""
-        yield InputRow(position, _cut(address), contact)
+    try:
+        for cells in csv.reader(texts(), delimiter=layout.delimiter):
+            if not any(cell.strip() for cell in cells):
+                continue
+            address = cells[layout.column].strip() if layout.column < len(cells) else ""
+            contact = cells[layout.contact_column].strip() if 0 <= layout.contact_column < len(cells) else ""
+            yield InputRow(position, _cut(address), contact)
+    except csv.Error as error:
+        # A quotation mark that is never closed swallows what follows: better to say so than to lose it.
+        raise ConfigurationError([f"before line {position + 1}: {error}"]) from error
+
+
+def _join(line: str) -> str:
+    """A carriage return within a line is damage, at which the reader of CSV would stop."""
+    return line.replace("\r", " ")
 
 
 def _cut(address: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -164,14 +165,30 @@ class LedgerMachine(RuleBasedStateMachine):
         self.done = {key: status for key, status in rows.items() if status is not None}
 
 
-def test_the_invariants_hold_after_every_step(dsn: str) -> None:
-    """Submit, lease, finish, defer, hand over, repeat, crash, stop, expire: in any order."""
+def run_machine(dsn: str, runs: int, steps: int) -> None:
+    """Let the machine run on a database."""
 
     class Machine(LedgerMachine):
         """On this test's database."""
 
     Machine.dsn = dsn
-    quick = settings(
-        max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    wanted = settings(
+        max_examples=runs,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
     )
-    run_state_machine_as_test(Machine, settings=quick)
+    run_state_machine_as_test(Machine, settings=wanted)
+
+
+def test_the_invariants_hold_after_every_step(dsn: str) -> None:
+    """Submit, lease, finish, defer, hand over, repeat, crash, stop, expire: in any order."""
+    run_machine(dsn, 25, 25)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+def test_the_invariants_hold_for_long(dsn: str) -> None:
+    """Five hundred runs of fifty steps."""
+    run_machine(dsn, 500, 50)
