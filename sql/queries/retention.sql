@@ -55,6 +55,16 @@ DELETE FROM email_events AS e
 WHERE e.id IN (SELECT o.id FROM email_events AS o WHERE o.event_at < now() - $1::interval LIMIT $2)
 RETURNING 1;
 
+-- delete_old_weeks --
+-- Delete the sums of weeks that ended long ago.
+DELETE FROM domain_events AS d
+WHERE (d.domain, d.week, d.event_type) IN (
+    SELECT o.domain, o.week, o.event_type FROM domain_events AS o
+    WHERE o.week < (now() - $1::interval)::date - 7
+    LIMIT $2
+)
+RETURNING 1;
+
 -- find_old_batch --
 -- A batch of Bouncer's whose rows were kept long enough and answer nobody any more.
 SELECT b.id FROM bouncer_batches AS b

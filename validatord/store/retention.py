@@ -36,7 +36,8 @@ async def delete_old_domains(database: Database, keep: timedelta) -> int:
 
 
 async def delete_old_events(database: Database, keep: timedelta) -> int:
-    """Delete what campaigns told longer ago; return how many."""
+    """Delete what campaigns told longer ago, and the sums of those weeks; return how many events went."""
+    await _repeat(lambda: _delete(database, "delete_old_weeks", keep, _ROWS_AT_ONCE))
     return await _repeat(lambda: _delete(database, "delete_old_events", keep, _ROWS_AT_ONCE))
 
 

@@ -47,6 +47,28 @@ async def test_the_shipped_schema_applies(empty: Database) -> None:
     assert await has_table(empty, "requests")
 
 
+async def test_events_told_before_count_for_their_domains(empty: Database, tmp_path: Path) -> None:
+    """What an older version kept is summed by domain and week, and has its domain, when the schema is brought up."""
+    shipped = data.list_files("sql/migrations", ".sql")
+    for path in shipped:
+        if path.stem < "0005":
+            (tmp_path / path.name).write_text(path.read_text())
+    await migrations.migrate(empty, tmp_path)
+    await empty.fetch(
+        """INSERT INTO email_events (email, event_type, event_at) VALUES
+        ('A@One.example', 'hard_bounce', '2026-05-03 23:30+00'), ('b@one.example', 'hard_bounce', '2026-04-27 00:30+00'),
+        ('b@one.example', 'open', '2026-05-04 00:30+00')"""
+    )
+    await migrations.migrate(empty)
+
+    sums = await empty.fetch("SELECT domain, week::text, event_type, events FROM domain_events ORDER BY week")
+    assert [tuple(row.values()) for row in sums] == [
+        ("one.example", "2026-04-27", "hard_bounce", 2),
+        ("one.example", "2026-05-04", "open", 1),
+    ]
+    assert await empty.fetch_value("SELECT array_agg(DISTINCT domain) FROM email_events") == ["one.example"]
+
+
 async def test_a_failing_file_leaves_nothing_behind(empty: Database, folder: Path) -> None:
     """A file counts as a whole: what ran before its mistake is rolled back, earlier files stay."""
     second = folder / "0002_second.sql"

@@ -82,6 +82,15 @@ async def test_events_count_once(database: Database) -> None:
     assert await events.load_histories(database, []) == {}
 
 
+async def test_sums_of_old_weeks_go_with_their_events(database: Database) -> None:
+    """What is too old to be kept is not counted either."""
+    now = datetime.now(UTC)
+    await events.add_events(database, [Event("a@one.example", "open", now - timedelta(days=days)) for days in (400, 1)])
+    assert await retention.delete_old_events(database, timedelta(days=365)) == 1
+    left = await events.load_histories(database, ["a@one.example"])
+    assert (len(left["a@one.example"].opens), len(left["a@one.example"].weeks)) == (1, 1)
+
+
 async def test_an_unknown_kind_of_event_is_refused(database: Database) -> None:
     """The kinds are a closed set."""
     with pytest.raises(asyncpg.CheckViolationError):

@@ -183,6 +183,15 @@ def test_mx_hosts_give_a_disposable_domain_away(own: RiskLists) -> None:
         assert not own.flags(mailbox, {mailbox.domain: DomainMail(has_mx=True, hosts=(host,))}).is_disposable
 
 
+def test_what_is_taken_out_is_not_given_away_by_its_hosts(tmp_path: Path) -> None:
+    """`!domain` in the list of disposable domains holds against MX hosts, too; a denial holds against it."""
+    path = _write(tmp_path, "d.txt", "!fine.example\n")
+    mails = {"fine.example": DomainMail(has_mx=True, hosts=("mx.moakt.com",))}
+    assert not RiskLists.load(PolicySettings(disposable_file=path)).is_disposable("fine.example", mails)
+    denied = PolicySettings(disposable_file=path, deny=("fine.example",))
+    assert RiskLists.load(denied).is_disposable("fine.example", mails)
+
+
 def test_larger_list_is_used_only_if_wanted() -> None:
     """The larger list comes in by a setting, and says that it is there."""
     usual, larger = RiskLists.load(PolicySettings()), RiskLists.load(PolicySettings(is_mailchecker_used=True))
