@@ -34,7 +34,7 @@ SELECT DISTINCT ON (v.email) v.*, d.provider_key, d.spf, d.dmarc, d.is_redundant
 FROM email_validation AS v
 LEFT JOIN domain_cache AS d ON v.domain = d.domain
 WHERE
-    v.email > $1 AND v.email <= $2 AND v.checked_at > $3 AND v.checked_at <= $4 AND v.source IN ('probe', 'dns')
+    v.email > $1 AND v.email <= $2 AND v.checked_at > $3 AND v.checked_at <= $4 AND v.source IN ('probe', 'domain', 'dns')
     AND (v.status IN ('accept_all', 'unknown') OR v.reasons ? 'accept_all')
 ORDER BY v.email, v.checked_at DESC;
 

@@ -71,5 +71,5 @@ GROUP BY lower(e.email);
 SELECT DISTINCT ON (v.email) v.*, d.provider_key, d.spf, d.dmarc, d.is_redundant, d.health_checked_at
 FROM email_validation AS v
 LEFT JOIN domain_cache AS d ON v.domain = d.domain
-WHERE v.email = ANY ($1::text[]) AND v.source IN ('probe', 'dns')
+WHERE v.email = ANY ($1::text[]) AND v.source IN ('probe', 'domain', 'dns')
 ORDER BY v.email, v.checked_at DESC;

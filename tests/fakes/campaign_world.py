@@ -20,6 +20,7 @@ from validatord.store.events import Event, add_events
 START = datetime(2025, 1, 6, tzinfo=UTC)
 MONTH = timedelta(days=30)
 _LISTS_A_MONTH = 3
+_ASKED = 0.4  # of the mailboxes of accept-all domains
 _PROVIDERS = ("google", "microsoft", "proofpoint", "")
 _SYLLABLES = (
     "an",
@@ -151,12 +152,15 @@ def _add_mailbox(world: World, email: str, kind: str, where: tuple[float, str, i
     is_role = shape == "role"
     reason = "accept_all" if kind == "accept_all" else rng.choice(("greylisted", "rate_limited", "no_connection"))
     reasons = ["mx", reason, *(["role"] if is_role else [])]
-    reply = "250 2.1.5 ok" if kind == "accept_all" else "451 4.7.1 come back later"
+    # Once a domain is known to accept everything, nobody is asked any more.
+    is_asked = kind != "accept_all" or rng.random() < _ASKED
+    reply = ("250 2.1.5 ok" if kind == "accept_all" else "451 4.7.1 come back later") if is_asked else ""
     latency = 0.05 + rng.expovariate(5)
     exchanges = [{"stage": "mail", "at": 0.1}, {"stage": "rcpt", "at": round(0.1 + latency, 3)}]
     confidence = 70 if kind == "accept_all" else 65
     shared = (email, email.rpartition("@")[2], kind, reason, reasons, confidence, is_role, reply, checked_at)
-    world.verdicts.append((*shared, {"exchanges": exchanges}))
+    evidence = ("probe", {"exchanges": exchanges}) if is_asked else ("domain", {})
+    world.verdicts.append((*shared, *evidence))
     world.requests.append((place, *shared))
 
 
@@ -203,7 +207,7 @@ async def store_world(database: Database, world: World) -> None:
     numbers = {row["submission"]: row["id"] for row in rows}
     for part in _cut(world.verdicts, 5_000):
         await database.fetch(
-            _VERDICTS, *_columns([(*row[:4], _json(row[4]), *row[5:9], _json(row[9])) for row in part])
+            _VERDICTS, *_columns([(*row[:4], _json(row[4]), *row[5:10], _json(row[10])) for row in part])
         )
     indexed = [
         (numbers[f"list {row[0]}"], number, *row[1:5], _json(row[5]), *row[6:])
@@ -238,12 +242,12 @@ _SUBMISSIONS = """
     RETURNING id, submission"""
 _VERDICTS = """
     INSERT INTO email_validation
-        (email, domain, status, reason, reasons, confidence, is_role, reply, checked_at, created_at, smtp_trace)
+        (email, domain, status, reason, reasons, confidence, is_role, reply, checked_at, created_at, source, smtp_trace)
     SELECT u.email, u.domain, u.status, u.reason, u.reasons::jsonb, u.confidence, u.is_role, u.reply, u.checked_at,
-        u.checked_at, u.trace::jsonb
+        u.checked_at, u.source, u.trace::jsonb
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bool[], $8::text[],
-        $9::timestamptz[], $10::text[])
-        AS u (email, domain, status, reason, reasons, confidence, is_role, reply, checked_at, trace)"""
+        $9::timestamptz[], $10::text[], $11::text[])
+        AS u (email, domain, status, reason, reasons, confidence, is_role, reply, checked_at, source, trace)"""
 _REQUESTS = """
     INSERT INTO requests
         (submission_id, idx, address, email, domain, state, status, reason, reasons, confidence, is_role, reply,

@@ -66,7 +66,7 @@ def model() -> None:
 
 @model.command()
 @click.option(
-    "--window", type=_DAYS, default=30, show_default=True, help="Days after a verdict in which its outcome counts."
+    "--window", type=_DAYS, default=45, show_default=True, help="Days after a verdict in which its outcome counts."
 )
 @click.option(
     "--half-life",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class TrackRecord:
     """Mailboxes and events before a moment; an event counts half after each half-life.
 
-    `domain_bounced` and `domain_alive` count mailboxes: those with a hard bounce, and those without one
-    that somebody opened, clicked, answered or complained at; `domain_verified` counts those that had a verdict
+    `domain_bounced` and `domain_alive` count mailboxes by what was told of them first: a hard bounce, or that
+    somebody opened, clicked, answered or complained; `domain_verified` counts those that had a verdict
     a fortnight before and were not refused. The other two count events of the mailbox.
     """
 

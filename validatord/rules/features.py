@@ -127,6 +127,8 @@ NAMES: tuple[str, ...] = (
     "mailbox_soft_bounces",
     "domain_dead_odds",
     "domain_little_news",
+    "domain_none_dead",
+    "domain_none_alive",
 )
 
 WORDS: dict[str, str] = {
@@ -169,6 +171,8 @@ WORDS: dict[str, str] = {
     "mailbox_soft_bounces": "soft bounces of this mailbox",
     "domain_dead_odds": "how many mailboxes of the domain bounced",
     "domain_little_news": "few campaigns have reached the domain",
+    "domain_none_dead": "of many mailboxes of the domain none bounced",
+    "domain_none_alive": "all mailboxes of the domain bounced",
 }
 
 
@@ -271,7 +275,7 @@ def _measure_latency(seconds: float | None) -> tuple[float, ...]:
     return math.log(min(max(seconds, _LATENCY_FLOOR), _LATENCY_CEILING) / _LATENCY_FLOOR), 0.0
 
 
-def _measure_record(record: TrackRecord) -> tuple[float, float]:
+def _measure_record(record: TrackRecord) -> tuple[float, ...]:
     """Return a domain's log-odds of dead, drawn towards even by its prior, and how much of that is the prior.
 
     Few observations leave a domain near the middle; how far the middle is from where new domains really
@@ -284,7 +288,13 @@ def _measure_record(record: TrackRecord) -> tuple[float, float]:
     seen = dead + alive
     if seen > _ENOUGH:
         dead, alive, seen = dead * _ENOUGH / seen, alive * _ENOUGH / seen, _ENOUGH
-    return math.log((dead + _PRIOR) / (alive + _PRIOR)), _PRIOR / (_PRIOR + seen)
+    scarcity = _PRIOR / (_PRIOR + seen)
+    return (
+        math.log((dead + _PRIOR) / (alive + _PRIOR)),
+        scarcity,
+        (1 - scarcity) / (1 + 2 * dead) ** 2,
+        (1 - scarcity) / (1 + 2 * alive) ** 2,
+    )
 
 
 def find_latency(trace: Mapping[str, Any] | None) -> float | None:

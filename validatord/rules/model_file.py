@@ -34,7 +34,7 @@ Count = Annotated[int, Field(ge=0, le=10**12)]
 class Spans:
     """`window`: how long after a verdict its outcome counts; `half_life`: of older outcomes in the evidence."""
 
-    window: timedelta = timedelta(days=30)
+    window: timedelta = timedelta(days=45)
     half_life: timedelta = timedelta(days=365)
 
 
