@@ -143,7 +143,16 @@ class Notifier:
 
     async def _word(self, event: Event) -> Spread:
         channel = next((one.name for one in self._ways.channels if event.kind in one.kinds), "")
-        return Spread(event.id, event.kind.replace("_", "."), await self._ways.describe(event), channel)
+        return Spread(event.id, event.kind.replace("_", "."), await self._describe(event), channel)
+
+    async def _describe(self, event: Event) -> dict[str, Any]:
+        try:
+            return await self._ways.describe(event)
+        except StoreAway:
+            raise
+        except Exception:  # noqa: BLE001 one message must not stop all that come after it
+            logger.bind(event=event.id, kind=event.kind).exception("a message could not be worded; it goes as it is")
+            return event.payload
 
     # --- sending -------------------------------------------------------------------------------
 

@@ -319,6 +319,24 @@ async def test_words_of_the_client(database: Database) -> None:
     assert len(calls) == 1
 
 
+async def test_words_that_fail(database: Database, logged: list[str]) -> None:
+    """A message that cannot be worded goes as it is, is said once, and holds up nobody."""
+
+    async def describe(event: Event) -> dict[str, Any]:
+        if event.payload["number"] == 0:
+            raise KeyError
+        return event.payload | {"worded": True}
+
+    async with Receiver() as receiver:
+        await add(database, receiver.url)
+        for number in range(2):
+            await put(database, {"number": number})
+        await turn(make(database, describe=describe))
+
+    assert [got.data for got in receiver.got] == [{"number": 0}, {"number": 1, "worded": True}]
+    assert len([line for line in logged if "could not be worded" in line]) == 1
+
+
 async def test_rotation(database: Database) -> None:
     """After a change of secret messages carry two signatures for a day."""
     async with Receiver() as receiver:
