@@ -41,10 +41,15 @@ def set_up_logs(
     """Send everything of at least `level` to stderr, and nothing anywhere else; may be called again."""
     render = _render_json if form == "json" else _render_text
     redact = make_redactor(secrets, is_address_masked=is_address_masked)
+
+    def clean(record: "Record") -> str:
+        line = redact(whole := render(record))
+        return line if line == whole or form == "text" or _is_json(line) else _leave_out(record)
+
     sys.excepthook = _log_unhandled
     logger.remove()
     logger.add(
-        _make_sink(lambda record: redact(render(record))),
+        _make_sink(clean),
         level=level,
         format="{message}",
         diagnose=False,
@@ -170,6 +175,20 @@ def _render_json(record: "Record") -> str:
     if trace := _format_trace(record):
         event["exception"] = trace
     return json.dumps(event, default=_as_text)
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _leave_out(record: "Record") -> str:
+    """A secret that looks like a part of JSON's own escapes would break the line: then all of it is left out."""
+    head = {"time": record["time"].isoformat(timespec="milliseconds"), "level": record["level"].name}
+    return json.dumps(head | {"message": "an event that held a secret was left out"})
 
 
 def _format_trace(record: "Record") -> str:

@@ -89,6 +89,17 @@ def test_any_secret(secret: str, before: str, after: str) -> None:
     assert redact(secret) == "***"
 
 
+@pytest.mark.parametrize("secret", ["u00e", "\\\\u00", "00e4", '": "', "level", "e4\\n"])
+def test_a_line_stays_json(shown: Callable[[], str], secret: str) -> None:
+    """A secret that looks like JSON's own signs never makes a line that no reader can take, nor two of them."""
+    logs.set_up_logs(form="json", secrets=[secret])
+
+    logger.bind(text='ä\n": "level').info("an event")
+
+    [line] = shown().splitlines()
+    assert json.loads(line)
+
+
 def test_short_words_are_no_secrets() -> None:
     """An empty or tiny secret takes nothing out of a line."""
     assert logs.make_redactor(["", "a", "abc"], is_address_masked=False)("abcabc") == "abcabc"
