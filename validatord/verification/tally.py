@@ -21,12 +21,12 @@ class Tally:
 
     def hear(self, record: VisitRecord) -> None:
         """Count the verdicts of a record that is committed."""
+        every = self._every()
         for _, finding, *_ in record.finished:
             self._total += 1
             self._by_status[finding.status] += 1
-        every = self._every()
-        if every and self._by_status.total() >= every:
-            self._say()
+            if every and self._by_status.total() >= every:
+                self._say()
 
     def _say(self) -> None:
         now = self._clock.monotonic()
