@@ -69,6 +69,8 @@ async def complete(database: Database, submission_id: int) -> bool:
 
 async def move_some(database: Database, cancelled_confidence: int) -> bool:
     """Let some requests follow their submission; returns whether there may be more to do."""
+    if await database.fetch_row(_SQL["find_moving"]) is None:  # one cheap question while there is nothing to do
+        return False
     async with database.transaction() as connection:
         if not await connection.fetchval(_SQL["lock_mover"]):
             return False
