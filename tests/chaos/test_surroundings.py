@@ -159,8 +159,8 @@ async def jump(world: World, offsets: Callable[[int], float], seconds: float) ->
     ("offsets", "most"),
     [
         (lambda number: DAY if number else 0, DAY),
-        (lambda number: -DAY if number else 0, DAY),
-        (lambda number: 10.0 * number, 100),
+        pytest.param(lambda number: -DAY if number else 0, DAY, marks=pytest.mark.campaign),
+        pytest.param(lambda number: 10.0 * number, 100, marks=pytest.mark.campaign),
     ],
     ids=["a day ahead", "a day back", "ten seconds every second"],
 )
