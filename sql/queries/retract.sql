@@ -15,13 +15,15 @@ ORDER BY r.id
 FOR UPDATE;
 
 -- requeue --
--- Make finished requests queued again, as if their last attempt had been deferred.
+-- Make finished requests queued again: as if their last attempt had been deferred, or as if never tried.
 UPDATE requests AS r
 SET
     state = 'queued',
     due_at = $2,
-    deferrals = r.deferrals + 1,
+    attempt = CASE WHEN $4::boolean THEN 0 ELSE r.attempt END,
+    deferrals = CASE WHEN $4 THEN 0 ELSE r.deferrals + 1 END,
     deferral_reason = $3,
+    first_tried_at = CASE WHEN $4 THEN now() ELSE r.first_tried_at END,  -- from then on counts how long they wait
     status = NULL,
     reason = NULL,
     reasons = NULL,
@@ -41,29 +43,6 @@ SELECT r.* FROM requests AS r
 WHERE r.id = ANY ($1::bigint[]) AND r.state = 'done' AND r.status = 'unknown'
 ORDER BY r.id
 FOR UPDATE;
-
--- start_again --
--- Queue finished requests as if they had never been tried.
-UPDATE requests AS r
-SET
-    state = 'queued',
-    due_at = now(),
-    attempt = 0,
-    deferrals = 0,
-    deferral_reason = NULL,
-    first_tried_at = now(),  -- from now on counts how long they wait
-    status = NULL,
-    reason = NULL,
-    reasons = NULL,
-    confidence = NULL,
-    contributions = NULL,
-    score_facts = NULL,
-    mx_host = NULL,
-    reply = NULL,
-    source = NULL,
-    checked_at = NULL,
-    finished_at = NULL
-WHERE r.id = ANY ($1::bigint[]);
 
 -- queue_domains --
 -- Make the domains of queued requests due with them, unless a visit goes on: its end sets the time.

@@ -10,8 +10,8 @@ from validatord.store.database import Database
 
 _SQL = queries.load("queue")
 _MOST_LANES = 20
-# Asking again would end the same way: nobody may ask.
-_NOT_ASKED = (Reason.NEVER_PROBE.value, Reason.OPTED_OUT.value, Reason.ERASED.value)
+# Nobody may ask, or somebody did not want to know any more.
+_NOT_ASKED = tuple(reason.value for reason in (Reason.NEVER_PROBE, Reason.OPTED_OUT, Reason.ERASED, Reason.CANCELLED))
 
 
 @dataclass(frozen=True, slots=True)

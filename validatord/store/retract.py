@@ -49,7 +49,7 @@ async def take_back(database: Database, retraction: Retraction) -> TakenBack:
             return TakenBack()
         queued = [row for row in found if row["deferrals"] < retraction.most_deferrals]
         ended = [row for row in found if row["deferrals"] >= retraction.most_deferrals]
-        await _queue(connection, queued, retraction)
+        await _queue(connection, queued, retraction.due_at, reason, is_anew=False)
         await _end(connection, ended, retraction)
         emails = sorted({row["email"] for row in found})
         await connection.execute(_SQL["retract_validations"], emails, retraction.since, *_columns(retraction.said))
@@ -66,18 +66,19 @@ async def queue_again(database: Database, request_ids: Sequence[int]) -> int:
         found = await connection.fetch(_SQL["lock_undecided"], ids)
         if not found:
             return 0
-        ids = [row["id"] for row in found]
-        await connection.execute(_SQL["start_again"], ids)
-        await connection.execute(_SQL["queue_domains"], ids, await connection.fetchval(_SQL["time_now"]))
+        now = await connection.fetchval(_SQL["time_now"])
+        await _queue(connection, found, now, None, is_anew=True)
         await _uncount(connection, found)
     return len(found)
 
 
-async def _queue(connection: Queryable, found: Sequence[Row], retraction: Retraction) -> None:
+async def _queue(
+    connection: Queryable, found: Sequence[Row], due_at: datetime, reason: str | None, *, is_anew: bool
+) -> None:
     if found:
         ids = [row["id"] for row in found]
-        await connection.execute(_SQL["requeue"], ids, retraction.due_at, str(retraction.said.reason))
-        await connection.execute(_SQL["queue_domains"], ids, retraction.due_at)
+        await connection.execute(_SQL["requeue"], ids, due_at, reason, is_anew)
+        await connection.execute(_SQL["queue_domains"], ids, due_at)
 
 
 async def _end(connection: Queryable, found: Sequence[Row], retraction: Retraction) -> None:
