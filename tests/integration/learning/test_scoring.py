@@ -26,7 +26,7 @@ _VALID = ScoreFacts(Verdict(Status.VALID, Reason.ACCEPTED, ("accepted",)), has_m
 
 async def bounce(database: Database, domain: str, count: int) -> None:
     """Let mailboxes of a domain have bounced yesterday."""
-    told = [Event(f"Gone{number}@{domain}", "hard_bounce", _NOW - timedelta(days=1)) for number in range(count)]
+    told = [Event(f"Gone{number}@{domain}", "hard_bounce", datetime.now(UTC) - timedelta(days=1)) for number in range(count)]
     await add_events(database, told)
 
 
@@ -35,7 +35,7 @@ async def test_a_lease_brings_track_records(database: Database) -> None:
     epoch = await start_node(database)
     await submit(database, "a@one.example", "B@one.example", "a@two.example")
     await bounce(database, "one.example", 4)
-    await add_events(database, [Event("a@one.example", "open", _NOW - timedelta(days=2))])
+    await add_events(database, [Event("a@one.example", "open", datetime.now(UTC) - timedelta(days=2))])
 
     leased = await lease(database, epoch, half_life=timedelta(days=1))
 
