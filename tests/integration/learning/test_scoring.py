@@ -26,7 +26,9 @@ _VALID = ScoreFacts(Verdict(Status.VALID, Reason.ACCEPTED, ("accepted",)), has_m
 
 async def bounce(database: Database, domain: str, count: int) -> None:
     """Let mailboxes of a domain have bounced yesterday."""
-    told = [Event(f"Gone{number}@{domain}", "hard_bounce", datetime.now(UTC) - timedelta(days=1)) for number in range(count)]
+    told = [
+        Event(f"Gone{number}@{domain}", "hard_bounce", datetime.now(UTC) - timedelta(days=1)) for number in range(count)
+    ]
     await add_events(database, told)
 
 
