@@ -243,7 +243,11 @@ class Engine:
         learner = Learner(self.database, self.snapshot, self.suggester)
         plans: dict[str, tuple[Callable[[], Coroutine[Any, Any, int]], Callable[[], float]]] = {
             "node lock": (node.keep_lock, lambda: _LOCK_SECONDS),
-            "dispatcher": (dispatcher.run_once, lambda: self._seconds("dispatch_interval")),
+            # Whoever brings work wakes it: while nobody is visited it looks half as often.
+            "dispatcher": (
+                dispatcher.run_once,
+                lambda: self._seconds("dispatch_interval") * (1 if dispatcher.active else 2),
+            ),
             "renewer": (dispatcher.renew_once, lambda: self._seconds("lease") / 4),
             "reaper": (node.reap, lambda: self._seconds("reap_interval")),
             "pool": (sweep_pool, lambda: _POOL_SECONDS),

@@ -291,7 +291,8 @@ class StoreSettings(Section):
         default=timedelta(minutes=2), description="How long a domain is leased; renewed while visited."
     )
     dispatch_interval: Duration = Field(
-        default=timedelta(milliseconds=500), description="How often due domains are looked for."
+        default=timedelta(milliseconds=500),
+        description="How often due domains are looked for; half as often while nobody is visited.",
     )
     reap_interval: Duration = Field(
         default=timedelta(seconds=15), description="How often expired leases are looked for."
