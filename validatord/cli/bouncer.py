@@ -1,8 +1,6 @@
 """Commands about the paid second opinion: what is under way, what only a person can decide, what a list would cost."""
 
-import asyncio
-import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,16 +23,6 @@ from validatord.store.database import Database
 _RECENT = timedelta(minutes=5)
 _OPEN_STATES = ("planned", "submitting", "submit_unknown", "submitted", "ready", "downloaded", "cancelling", "lost")
 EXIT_ATTENTION = 1
-
-
-def _run(session: Session, work: Callable[[Database], Awaitable[int]]) -> None:
-    """Open the ledger, do the work, end with its exit status."""
-
-    async def run() -> int:
-        async with session.stores() as stores:
-            return await work(stores.database)
-
-    sys.exit(asyncio.run(run()))
 
 
 async def _load_policies(database: Database) -> Callable[[str], ClientPolicy]:
@@ -71,7 +59,7 @@ def status(session: Session) -> None:
         is_waiting = any(batch.state in {"submit_unknown", "lost"} for batch in batches)
         return EXIT_ATTENTION if is_waiting or letters else 0
 
-    _run(session, work)
+    session.run(work)
 
 
 async def _show_accounts(console: Console, database: Database) -> None:
@@ -133,7 +121,7 @@ def resume(session: Session) -> None:
         click.echo(f"buying again: {', '.join(ended)}" if ended else "nothing was paused")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @bouncer.command()
@@ -148,7 +136,7 @@ def adopt(session: Session, batch: int, bouncer_id: str) -> None:
         click.echo(f"batch {batch} goes on as {bouncer_id.strip()}")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @bouncer.command()
@@ -170,7 +158,7 @@ def resubmit(session: Session, batch: int, *, now: bool, yes: bool) -> None:
         click.echo(f"{moved:,} requests are queued again")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 def _warn_recent(batch: Batch, *, now: bool) -> None:
@@ -190,7 +178,7 @@ def abandon(session: Session, batch: int) -> None:
         click.echo(f"{await bouncer_queue.abandon_batch(database, batch, settle):,} requests ended")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @bouncer.command()
@@ -205,7 +193,7 @@ def cancel(session: Session, batch: int) -> None:
         click.echo(f"batch {batch} will be ended")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 async def _get(database: Database, batch: int) -> Batch:
@@ -238,7 +226,7 @@ def estimate(session: Session, what: str, client: str, column: str) -> None:
         _show_estimate(found, policy, client)
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 def _show_estimate(found: Estimate, policy: ClientPolicy, client: str) -> None:
@@ -277,7 +265,7 @@ def list_letters(session: Session, *, with_reviewed: bool, limit: int) -> None:
             click.echo(f"        {letter.error_message}")
         return EXIT_ATTENTION if any(not letter.reviewed for letter in letters) else 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @dead_letters.command()
@@ -291,7 +279,7 @@ def review(session: Session, letter: int) -> None:
             raise StoreError(f"there is no dead letter {letter}")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @dead_letters.command()
@@ -304,7 +292,7 @@ def retry(session: Session, letter: int) -> None:
         click.echo(f"{await bouncer_queue.retry_dead_letter(database, letter):,} requests are queued again")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @dead_letters.command()
@@ -318,7 +306,7 @@ def settle(session: Session, letter: int) -> None:
         click.echo(f"{await bouncer_queue.settle_dead_letter(database, letter, how):,} requests ended")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 COMMANDS = (bouncer,)

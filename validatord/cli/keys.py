@@ -1,8 +1,5 @@
 """Commands about the keys of the HTTP API."""
 
-import asyncio
-import sys
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -18,14 +15,6 @@ from validatord.store.keys import Key, NewKey, Scope
 
 _SCOPES = click.Choice([scope.value for scope in Scope])
 _USUAL = (Scope.SUBMIT, Scope.READ, Scope.EVENTS)
-
-
-def _run(session: Session, work: Callable[[Database], Awaitable[int]]) -> None:
-    async def run() -> int:
-        async with session.stores() as stores:
-            return await work(stores.database)
-
-    sys.exit(asyncio.run(run()))
 
 
 @click.group("keys")
@@ -50,7 +39,7 @@ def create(session: Session, client: str, scopes: tuple[str, ...], label: str, e
         _show(await keys.create_key(database, client, wanted, label=label, lifetime=lifetime))
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command("list")
@@ -74,7 +63,7 @@ def list_keys(session: Session, client: str | None, *, with_dead: bool) -> None:
         Console().print(table)
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command()
@@ -89,7 +78,7 @@ def revoke(session: Session, key: int) -> None:
         click.echo(f"key {key} is revoked")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command()
@@ -107,7 +96,7 @@ def rotate(session: Session, key: int, overlap: str) -> None:
         _show(made)
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 def _show(made: NewKey) -> None:

@@ -1,8 +1,7 @@
 """Commands about the model: train it from what campaigns told, judge it, put it in force, ask it."""
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -35,16 +34,6 @@ _MOST_SHOWN = 12  # contributions
 
 
 _DAYS = click.IntRange(1, 3650)
-
-
-def _run(session: Session, work: Callable[[Database], Awaitable[int]]) -> None:
-    """Open the ledger, do the work, end with its exit status."""
-
-    async def run() -> int:
-        async with session.stores() as stores:
-            return await work(stores.database)
-
-    sys.exit(asyncio.run(run()))
 
 
 @contextmanager
@@ -101,7 +90,7 @@ def train(session: Session, window: int, half_life: int) -> None:
             click.echo(f"put it in force: validatord model activate {number}")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @model.command()
@@ -127,7 +116,7 @@ def evaluate(session: Session, number: int | None, folder: Path | None) -> None:
             click.echo(f"may not be used: {objection}")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @model.command("list")
@@ -144,7 +133,7 @@ def list_(session: Session) -> None:
         Console().print(table)
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 def _add_rows(table: Table, stored: StoredModel) -> None:
@@ -179,7 +168,7 @@ def activate(session: Session, number: int) -> None:
         click.echo(f"model {stored.id}, {stored.hash[:12]}, is in force")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @model.command()
@@ -192,7 +181,7 @@ def deactivate(session: Session) -> None:
         click.echo(f"model {number} is not in force any more" if number is not None else "no model was in force")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @model.command("export")
@@ -206,7 +195,7 @@ def export_(session: Session, number: int, target: Any) -> None:
         target.write((await _choose(database, number)).document.encode())
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @model.command("import")
@@ -222,7 +211,7 @@ def import_(session: Session, source: Any) -> None:
         click.echo(f"model {number}, {file.hash[:12]}")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @model.command()
@@ -245,7 +234,7 @@ def explain(session: Session, address: str, number: int | None) -> None:
             click.echo(f"  {item.log_odds:+7.2f}  {features.WORDS[item.feature]} ({item.feature} {item.number:.3g})")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 def _tell_record(record: TrackRecord) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 import getpass
 import os
-import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
 import click
@@ -26,16 +24,6 @@ EXIT_USAGE = 2
 _LOOK_SECONDS = 1.0
 _AT_ONCE = 500
 _KINDS = click.Choice([kind.value for kind in PauseKind])
-
-
-def _run(session: Session, work: Callable[[Database], Awaitable[int]]) -> None:
-    """Open the ledger, do the work, end with its exit status."""
-
-    async def run() -> int:
-        async with session.stores() as stores:
-            return await work(stores.database)
-
-    sys.exit(asyncio.run(run()))
 
 
 @click.group("queue")
@@ -66,7 +54,7 @@ def stats(session: Session, *, is_json: bool) -> None:
             _show_dead(console, found)
         return EXIT_ATTENTION if found.rejected_jobs or found.bouncer_letters else 0
 
-    _run(session, work)
+    session.run(work)
 
 
 def _show_domains(console: Console, found: QueueStats) -> None:
@@ -131,7 +119,7 @@ def pause(session: Session, kind: str, key: str, reason: str) -> None:
         click.echo("paused" if is_new else "was paused already; the reason is noted")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command()
@@ -147,7 +135,7 @@ def resume(session: Session, kind: str, key: str) -> None:
         click.echo("goes on" if was_paused else "was not paused")
         return 0 if was_paused else EXIT_ATTENTION
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command("reset-lane")
@@ -166,7 +154,7 @@ def reset_lane(session: Session, lane: str) -> None:
         click.echo("every daemon that has this lane lets it go again")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command("retry-failed")
@@ -192,7 +180,7 @@ def retry_failed(session: Session, client: str | None, submission: str | None, r
         click.echo(f"{count:,} requests are queued again")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command("rejected")
@@ -206,7 +194,7 @@ def show_rejected(session: Session, limit: int) -> None:
             click.echo(f"{job.rejected_at:%Y-%m-%d %H:%M:%S}  {job.job_id}  {job.function}: {job.reason}")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command()
@@ -233,7 +221,7 @@ def drain(session: Session, timeout: float) -> None:
         click.echo(f"dry: {left.unfinished:,} requests wait for later; intake stays paused")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 def _check(kind: PauseKind, key: str) -> tuple[PauseKind, str]:

@@ -1,13 +1,17 @@
 """What the commands share: the settings, and the open ledger."""
 
+import asyncio
 import os
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from validatord.logs import set_up_logs
 from validatord.settings import Settings, find_file, load_settings
 from validatord.settings_text import list_secrets
+from validatord.store.database import Database
 from validatord.stores import Stores, open_stores
 
 
@@ -37,3 +41,12 @@ class Session:
         set_up_logs(level="WARNING", form="text", secrets=list_secrets(self.settings))
         async with open_stores(self.settings) as stores:
             yield stores
+
+    def run(self, work: Callable[[Database], Awaitable[int]]) -> NoReturn:
+        """Open the ledger, do the work, end with its exit status."""
+
+        async def main() -> int:
+            async with self.stores() as stores:
+                return await work(stores.database)
+
+        sys.exit(asyncio.run(main()))

@@ -1,8 +1,5 @@
 """Commands about webhooks: who is told what, what became of it, and sending it again."""
 
-import asyncio
-import sys
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -24,14 +21,6 @@ from validatord.store.webhooks import Change, Webhook
 
 EXIT_REFUSED = 1
 _TYPES = click.Choice([name for name in TYPES if name != "webhook.test"])
-
-
-def _run(session: Session, work: Callable[[Database], Awaitable[int]]) -> None:
-    async def run() -> int:
-        async with session.stores() as stores:
-            return await work(stores.database)
-
-    sys.exit(asyncio.run(run()))
 
 
 async def _get(database: Database, webhook: int) -> Webhook:
@@ -64,7 +53,7 @@ def add(session: Session, url: str, client: str, *, is_operator: bool, events: t
         click.echo(f"secret: {found.secret}")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command("list")
@@ -83,7 +72,7 @@ def list_all(session: Session, client: str | None) -> None:
         Console().print(table, markup=False)
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command()
@@ -98,7 +87,7 @@ def remove(session: Session, webhook: int) -> None:
         click.echo(f"webhook {webhook} is gone")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command()
@@ -106,7 +95,7 @@ def remove(session: Session, webhook: int) -> None:
 @click.pass_obj
 def enable(session: Session, webhook: int) -> None:
     """Send to WEBHOOK again; what waited for it goes now."""
-    _run(session, lambda database: _switch(database, webhook, is_enabled=True))
+    session.run(lambda database: _switch(database, webhook, is_enabled=True))
 
 
 @group.command()
@@ -114,7 +103,7 @@ def enable(session: Session, webhook: int) -> None:
 @click.pass_obj
 def disable(session: Session, webhook: int) -> None:
     """Send nothing to WEBHOOK for now; what waits ends after a day."""
-    _run(session, lambda database: _switch(database, webhook, is_enabled=False))
+    session.run(lambda database: _switch(database, webhook, is_enabled=False))
 
 
 async def _switch(database: Database, webhook: int, *, is_enabled: bool) -> int:
@@ -137,7 +126,7 @@ def rotate(session: Session, webhook: int) -> None:
         click.echo(f"secret: {found.secret}")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command()
@@ -158,7 +147,7 @@ def test(session: Session, webhook: int) -> None:
             click.echo(f"it said: {answer.excerpt}")
         return 0 if answer.is_taken else EXIT_REFUSED
 
-    _run(session, work)
+    session.run(work)
 
 
 @group.command("deliveries")
@@ -178,7 +167,7 @@ def show_deliveries(session: Session, webhook: int | None, state: str | None, li
         Console().print(table, markup=False)
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 def _describe(item: Delivery) -> tuple[str, ...]:
@@ -202,7 +191,7 @@ def redeliver(session: Session, delivery: int) -> None:
         click.echo(f"delivery {delivery} goes out again")
         return 0
 
-    _run(session, work)
+    session.run(work)
 
 
 COMMANDS = (group,)
